@@ -1,0 +1,1 @@
+"""Frozen records and their rules: experiment, metric, lifecycle, time, errors. Imports nothing."""

@@ -1,0 +1,302 @@
+"""What an experiment is: a frozen record, its JSON document, and the rules that it keeps."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from experiments.definitions.errors import Invalid, Problem
+
+KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}$"
+ROLES = ("goal", "guardrail", "secondary")
+BASES = ("fixed", "bayesian")
+CORRECTIONS = (
+    "holm",
+    "hochberg",
+    "bonferroni",
+    "benjamini-hochberg",
+    "benjamini-yekutieli",
+    "none",
+)
+ASSIGNMENTS = ("internal", "external")
+WEIGHT_TOLERANCE = 1e-6
+_KEY = re.compile(KEY_PATTERN)
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One arm. `weight` is its share of the traffic, a fraction; `value` is any JSON."""
+
+    key: str
+    name: str
+    weight: float
+    value: Any
+    control: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MetricUse:
+    """A metric in an experiment. `margin`: the loss a guardrail may show, a positive lift."""
+
+    metric: str
+    role: str
+    margin: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the experiment is analysed.
+
+    `alpha` and `power` are fractions, `planned_units` counts all arms together,
+    `minimum_effect` is a positive lift (a fraction of the control's mean).
+    """
+
+    basis: str = "fixed"
+    alpha: float = 0.05
+    correction: str = "holm"
+    planned_units: int | None = None
+    power: float = 0.8
+    minimum_effect: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    key: str
+    name: str
+    hypothesis: str
+    owner: str
+    tags: tuple[str, ...]
+    unit_type: str
+    feature: str
+    traffic: float
+    audience: Document
+    variants: tuple[Variant, ...]
+    metrics: tuple[MetricUse, ...]
+    assignment: str
+    time_zone: str
+    plan: Plan = field(default_factory=Plan)
+
+    @property
+    def control(self) -> Variant:
+        return next(variant for variant in self.variants if variant.control)
+
+    def variant(self, key: str) -> Variant | None:
+        return next((variant for variant in self.variants if variant.key == key), None)
+
+
+def experiment_from_document(document: Document) -> Experiment:
+    """Fill the defaults, normalise the weights and check the rules.
+
+    The shape (names and types of the fields) is the caller's to have checked.
+    Raises `Invalid` with one `Problem` per broken rule.
+    """
+    key = document["key"]
+    variants = _variants(document["variants"])
+    plan = Plan(**document.get("plan", {}))
+    experiment = Experiment(
+        key=key,
+        name=document.get("name") or key,
+        hypothesis=document.get("hypothesis", ""),
+        owner=document.get("owner", ""),
+        tags=tuple(document.get("tags", ())),
+        unit_type=document.get("unit_type", "id"),
+        feature=document.get("feature") or key,
+        traffic=float(document.get("traffic", 1.0)),
+        audience=document.get("audience", {}),
+        variants=variants,
+        metrics=tuple(MetricUse(**use) for use in document.get("metrics", ())),
+        assignment=document.get("assignment", "internal"),
+        time_zone=document.get("time_zone", "UTC"),
+        plan=plan,
+    )
+    problems = [*_identity(experiment), *_arms(experiment), *_measures(experiment), *_plan(plan)]
+    if problems:
+        raise Invalid.of(problems)
+    return experiment
+
+
+def experiment_to_document(experiment: Experiment) -> Document:
+    plan = experiment.plan
+    return {
+        "key": experiment.key,
+        "name": experiment.name,
+        "hypothesis": experiment.hypothesis,
+        "owner": experiment.owner,
+        "tags": list(experiment.tags),
+        "unit_type": experiment.unit_type,
+        "feature": experiment.feature,
+        "traffic": experiment.traffic,
+        "audience": experiment.audience,
+        "variants": [
+            {
+                "key": variant.key,
+                "name": variant.name,
+                "weight": variant.weight,
+                "value": variant.value,
+                "control": variant.control,
+            }
+            for variant in experiment.variants
+        ],
+        "metrics": [
+            {"metric": use.metric, "role": use.role, "margin": use.margin}
+            for use in experiment.metrics
+        ],
+        "assignment": experiment.assignment,
+        "time_zone": experiment.time_zone,
+        "plan": {
+            "basis": plan.basis,
+            "alpha": plan.alpha,
+            "correction": plan.correction,
+            "planned_units": plan.planned_units,
+            "power": plan.power,
+            "minimum_effect": plan.minimum_effect,
+        },
+    }
+
+
+def _variants(documents: list[Document]) -> tuple[Variant, ...]:
+    named = any("control" in document for document in documents)
+    total = math.fsum(document["weight"] for document in documents)
+    scale = total if abs(total - 1) <= WEIGHT_TOLERANCE else 1.0
+    return tuple(
+        Variant(
+            key=document["key"],
+            name=document.get("name") or document["key"],
+            weight=document["weight"] / scale,
+            value=document.get("value", document["key"]),
+            control=bool(document.get("control", False)) if named else index == 0,
+        )
+        for index, document in enumerate(documents)
+    )
+
+
+def _identity(experiment: Experiment) -> list[Problem]:
+    problems = [
+        Problem(
+            path,
+            "KEY_INVALID",
+            f"{key!r} is not a key: use 1–100 letters, digits, '_', '-' and '.', and begin with"
+            " a letter or a digit",
+        )
+        for path, key in (
+            ("key", experiment.key),
+            ("feature", experiment.feature),
+            ("unit_type", experiment.unit_type),
+        )
+        if not _KEY.match(key)
+    ]
+    if experiment.assignment not in ASSIGNMENTS:
+        problems.append(Problem("assignment", "ASSIGNMENT_UNKNOWN", "use 'internal' or 'external'"))
+    if not 0 <= experiment.traffic <= 1:
+        problems.append(
+            Problem("traffic", "TRAFFIC_INVALID", "traffic is a fraction between 0 and 1")
+        )
+    try:
+        ZoneInfo(experiment.time_zone)
+    except (ValueError, OSError):
+        problems.append(
+            Problem(
+                "time_zone",
+                "TIME_ZONE_UNKNOWN",
+                f"{experiment.time_zone!r} is not an IANA time zone such as Europe/Paris",
+            )
+        )
+    return problems
+
+
+def _arms(experiment: Experiment) -> list[Problem]:
+    problems: list[Problem] = []
+    variants = experiment.variants
+    if len(variants) < 2:
+        problems.append(
+            Problem("variants", "TOO_FEW_VARIANTS", "an experiment needs two variants or more")
+        )
+    keys = [variant.key for variant in variants]
+    problems += [
+        Problem(f"variants.{index}.key", "KEY_INVALID", f"{key!r} is not a key")
+        for index, key in enumerate(keys)
+        if not _KEY.match(key)
+    ]
+    if len(set(keys)) < len(keys):
+        problems.append(Problem("variants", "VARIANT_DUPLICATE", "two variants share one key"))
+    controls = sum(variant.control for variant in variants)
+    if controls != 1:
+        problems.append(
+            Problem(
+                "variants",
+                "CONTROL_COUNT",
+                f"exactly one variant is the control, here {controls} are; leave `control` out"
+                " everywhere to make it the first one",
+            )
+        )
+    problems += [
+        Problem(f"variants.{index}.weight", "WEIGHT_INVALID", "a weight is between 0 and 1")
+        for index, variant in enumerate(variants)
+        if not 0 <= variant.weight <= 1 + WEIGHT_TOLERANCE
+    ]
+    total = math.fsum(variant.weight for variant in variants)
+    if abs(total - 1) > WEIGHT_TOLERANCE:
+        problems.append(
+            Problem(
+                "variants",
+                "WEIGHTS_SUM",
+                f"the weights sum to {total:.6g}; change them so that they sum to 1",
+            )
+        )
+    return problems
+
+
+def _measures(experiment: Experiment) -> list[Problem]:
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for index, use in enumerate(experiment.metrics):
+        path = f"metrics.{index}"
+        if use.role not in ROLES:
+            problems.append(
+                Problem(f"{path}.role", "ROLE_UNKNOWN", f"use one of {', '.join(ROLES)}")
+            )
+        if use.metric in seen:
+            problems.append(
+                Problem(f"{path}.metric", "METRIC_DUPLICATE", f"{use.metric!r} is named twice")
+            )
+        seen.add(use.metric)
+        if use.margin is not None and not 0 < use.margin < 1:
+            problems.append(
+                Problem(
+                    f"{path}.margin",
+                    "MARGIN_INVALID",
+                    "a margin is a positive lift below 1, such as 0.02 for a loss of 2 %",
+                )
+            )
+        if use.margin is not None and use.role != "guardrail":
+            problems.append(
+                Problem(f"{path}.margin", "MARGIN_INVALID", "only a guardrail has a margin")
+            )
+    return problems
+
+
+def _plan(plan: Plan) -> list[Problem]:
+    problems: list[Problem] = []
+    if plan.basis not in BASES:
+        problems.append(Problem("plan.basis", "BASIS_UNKNOWN", f"use one of {', '.join(BASES)}"))
+    if plan.correction not in CORRECTIONS:
+        problems.append(
+            Problem("plan.correction", "CORRECTION_UNKNOWN", f"use one of {', '.join(CORRECTIONS)}")
+        )
+    for name, share in (("alpha", plan.alpha), ("power", plan.power)):
+        if not 0 < share < 1:
+            problems.append(Problem(f"plan.{name}", "PLAN_INVALID", f"{name} lies between 0 and 1"))
+    if plan.planned_units is not None and plan.planned_units < 1:
+        problems.append(
+            Problem("plan.planned_units", "PLAN_INVALID", "planned_units is at least 1")
+        )
+    if plan.minimum_effect is not None and not plan.minimum_effect > 0:
+        problems.append(
+            Problem("plan.minimum_effect", "PLAN_INVALID", "minimum_effect is a positive lift")
+        )
+    return problems

@@ -1,0 +1,35 @@
+"""Instants are integers: microseconds since 1970-01-01T00:00:00Z, in every table and record.
+
+Integers mean the same to SQLite, PostgreSQL, DuckDB and Spark; their timestamp types do not.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+SECOND = 1_000_000
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
+
+Instant = int
+
+
+def now() -> Instant:
+    return time.time_ns() // 1_000
+
+
+def parse_instant(text: str) -> Instant:
+    """Read an RFC 3339 timestamp; ValueError where it is none or carries no offset."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a timestamp needs an offset, such as 2026-01-31T09:30:00Z")
+    elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (elapsed.days * 86_400 + elapsed.seconds) * SECOND + elapsed.microseconds
+
+
+def format_instant(instant: Instant) -> str:
+    """Write an instant as RFC 3339 in UTC, with microseconds only where there are any."""
+    seconds, micros = divmod(instant, SECOND)
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{micros:06d}Z" if micros else f"{text}Z"

@@ -1,0 +1,166 @@
+"""Connections: how a transaction begins, how long it may take, what a failure means.
+
+Nothing is opened before first use, and each process opens its own: a preloaded application may
+be forked safely.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+
+from experiments.definitions.errors import Invalid, Unavailable
+
+DEADLINE = 2.0  # seconds that anybody waits for the database
+
+
+class Database:
+    """One database, opened lazily and anew in each process."""
+
+    def __init__(self, url: str) -> None:
+        self.url = database_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._engines: dict[int, Engine] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def engine(self) -> Engine:
+        with self._lock:
+            pid = os.getpid()
+            if pid not in self._engines:
+                # An engine of another process is dropped, not closed: its sockets are not ours.
+                self._engines = {pid: self._open()}
+            return self._engines[pid]
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one snapshot and writes nothing."""
+        with self._begin(writes=False) as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that holds the write lock from its first statement on SQLite."""
+        with self._begin(writes=True) as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        with self._lock:
+            engine = self._engines.pop(os.getpid(), None)
+        if engine is not None:
+            engine.dispose()
+
+    @contextmanager
+    def _begin(self, *, writes: bool) -> Iterator[Connection]:
+        try:
+            with (
+                self.engine.connect().execution_options(evenhand_writes=writes) as connection,
+                _watchdog(connection),
+                connection.begin(),
+            ):
+                yield connection
+        except exc.DBAPIError as error:
+            raise _unavailable(error) from error
+        except exc.TimeoutError as error:  # every pooled connection is in use
+            raise Unavailable(
+                "STORE_BUSY", "the database is busy; send the request again"
+            ) from error
+
+    def _open(self) -> Engine:
+        if not self.is_sqlite:
+            return sa.create_engine(
+                self.url,
+                pool_size=4,
+                max_overflow=12,
+                pool_timeout=DEADLINE,
+                pool_pre_ping=True,
+                isolation_level="REPEATABLE READ",
+                connect_args={
+                    "connect_timeout": 2,
+                    "options": "-c lock_timeout=1500 -c statement_timeout=1900"
+                    " -c idle_in_transaction_session_timeout=10000",
+                },
+            )
+        path = self.url.database
+        if path and path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(self.url, connect_args={"timeout": DEADLINE})
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+
+def database_url(text: str) -> URL:
+    """Read a database URL; `postgres://` and `postgresql://` mean psycopg 3."""
+    try:
+        url = make_url(text)
+    except exc.ArgumentError as error:
+        raise Invalid(
+            "DATABASE_URL_INVALID",
+            f"EVENHAND_DATABASE_URL is not a URL such as sqlite:////var/lib/evenhand/evenhand.db"
+            f" or postgresql://user@host/name: {error}",
+        ) from error
+    name = url.drivername
+    if name in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return url.set(drivername="postgresql+psycopg")
+    if name == "sqlite" and url.database not in {None, "", ":memory:"}:
+        return url
+    raise Invalid(
+        "DATABASE_URL_INVALID",
+        f"EVENHAND_DATABASE_URL names {name!r}; use sqlite:///PATH or postgresql://…",
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver begins no transactions of its own: `_begin_sqlite` says which kind begins.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("evenhand_writes", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _watchdog(connection: Connection) -> Iterator[None]:
+    """Shut the socket after the deadline: a frozen server cannot enforce its own time-out."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    timer = threading.Timer(DEADLINE, _shut, (driver.fileno(),))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _shut(descriptor: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as copy:
+        copy.shutdown(socket.SHUT_RDWR)
+
+
+def _unavailable(error: exc.DBAPIError) -> Exception:
+    message = str(error.orig)
+    if "no such table" in message or "UndefinedTable" in type(error.orig).__name__:
+        return Unavailable(
+            "STORE_NOT_INITIALISED", "the database has no tables yet; run `evenhand init`"
+        )
+    if isinstance(error, exc.IntegrityError | exc.DataError | exc.ProgrammingError):
+        return error
+    return Unavailable("STORE_UNAVAILABLE", "the database does not answer; send the request again")

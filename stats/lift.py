@@ -1,0 +1,84 @@
+"""Relative effects: (treatment − control)/|control|."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from stats.errors import Reason
+from stats.moments import Moments
+from stats.records import Array, Interval, Real, Reasons, Record, plain, reasons, unless
+from stats.welch import critical_tail, critical_value, satterthwaite
+
+
+@dataclass(frozen=True, slots=True)
+class Lift(Record):
+    """Change as a fraction of |control mean|: 0.02 is +2 %.
+
+    `interval` has confidence `level`, with lower ≤ upper also for a negative baseline; it is NaN
+    where `reason` stands. `estimate` stays while the control mean is not 0.
+    """
+
+    estimate: Real
+    interval: Interval
+    level: Real
+    method: str
+    reason: Reasons = None
+
+
+def fieller_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.05) -> Lift:
+    """Bound the lift by Fieller (1954) with Welch's critical value.
+
+    The interval holds every L with (d − L·m_c)² ≤ t²(v_t + (1 + L)²·v_c), d = m_t − m_c; for a
+    negative baseline the ends are those of −L. It excludes 0 exactly when `welch` does. Where the
+    set is unbounded (|m_c| within t standard errors of 0) the reason is `BASELINE_NEAR_ZERO`.
+    Raises `not_a_probability`.
+
+    >>> down, up = Moments.from_values([-12, -10, -8]), Moments.from_values([-10, -9, -8])
+    >>> lift = fieller_lift(down, up)
+    >>> round(lift.estimate, 6), lift.interval.lower < lift.interval.upper
+    (0.1, True)
+    """
+    error, df, why = satterthwaite(control, treatment)
+    t2 = np.square(critical_value(df, critical_tail(alpha, "two-sided")))
+    base, v_c = np.asarray(control.mean), np.asarray(control.squared_error)
+    change = np.asarray(treatment.mean) - base
+    curvature = np.square(base) - t2 * v_c
+    reason = reasons(
+        np.shape(curvature + error),
+        (~(curvature > 0), Reason.BASELINE_NEAR_ZERO),
+        known=[why],
+    )
+    # Roots of curvature·L² − 2·middle·L + (change² − t²·error²), by the form that never cancels.
+    middle = change * base + t2 * v_c
+    v_t = np.asarray(treatment.squared_error)
+    inside = np.square(treatment.mean) * v_c + v_t * curvature
+    root = np.sqrt(t2 * np.where(inside > 0, inside, 0.0))
+    outer = middle + np.copysign(root, middle)
+    product = np.square(change) - t2 * np.square(error)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far, near = outer / curvature, np.where(outer == 0, 0.0, product / outer)
+    sign = np.sign(base)
+    ends = Interval(
+        unless(reason, np.minimum(sign * far, sign * near)),
+        unless(reason, np.maximum(sign * far, sign * near)),
+    )
+    level = plain(1 - np.asarray(alpha, dtype=np.float64))
+    return Lift(plain(relative(control, treatment)), ends, level, "fieller", reason)
+
+
+def relative(control: Moments, treatment: Moments) -> Array:
+    """Return (m_t − m_c)/|m_c|, NaN where the control mean is 0 or missing."""
+    base = np.abs(control.mean)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = (np.asarray(treatment.mean) - control.mean) / base
+    return np.where(base > 0, change, np.nan)
+
+
+def relative_error(control: Moments, treatment: Moments) -> Array:
+    """Return the lift's delta-method standard error, √(v_t/m_c² + m_t²·v_c/m_c⁴)."""
+    base = np.square(control.mean)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.asarray(treatment.squared_error) / base
+        spread = spread + np.square(treatment.mean) * np.asarray(control.squared_error) / base**2
+    return np.sqrt(spread)

@@ -1,0 +1,85 @@
+"""What every result shares: scalars when the input was scalar, arrays when it was not."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stats.errors import Reason
+
+Array: TypeAlias = NDArray[np.float64]
+Real: TypeAlias = float | Array
+Reasons: TypeAlias = Reason | NDArray[np.object_] | None
+Index: TypeAlias = int | tuple[int, ...]
+
+
+class Interval(NamedTuple):
+    """Ends in the unit of the estimate, lower ≤ upper; infinite on the open side of a one-sided one."""
+
+    lower: Real
+    upper: Real
+
+
+class Record:
+    """Base of the result records: fields are floats, or arrays that broadcast with each other."""
+
+    __slots__ = ()
+
+    def at(self, index: Index) -> Self:
+        """Return the record of one element, with plain floats and a plain `Reason` or None."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        shape = np.broadcast_shapes(*(part.shape for v in values.values() for part in _arrays(v)))
+        return type(self)(**{name: _pick(v, shape, index) for name, v in values.items()})
+
+
+def _arrays(value: object) -> list[NDArray[Any]]:
+    if isinstance(value, tuple):
+        return [array for part in value for array in _arrays(part)]
+    return [value] if isinstance(value, np.ndarray) else []
+
+
+def _pick(value: Any, shape: tuple[int, ...], index: Index) -> Any:
+    if isinstance(value, Interval):
+        return Interval(*(_pick(end, shape, index) for end in value))
+    if isinstance(value, tuple):
+        return tuple(_pick(part, shape, index) for part in value)
+    if not isinstance(value, np.ndarray):
+        return value
+    picked = np.broadcast_to(value, shape)[index]
+    return picked.item() if isinstance(picked, np.generic) else picked
+
+
+def plain(values: ArrayLike) -> Real:
+    """Return a 0-d result as a float and any other as an array."""
+    array = np.asarray(values, dtype=np.float64)
+    return array.item() if array.ndim == 0 else array
+
+
+def interval(lower: ArrayLike, upper: ArrayLike) -> Interval:
+    return Interval(plain(lower), plain(upper))
+
+
+def reasons(
+    shape: tuple[int, ...], *cases: tuple[ArrayLike, Reason], known: Sequence[Reasons] = ()
+) -> Reasons:
+    """Return, element by element, the first reason that holds: `known` ones, then the cases."""
+    out = np.full(shape, None, dtype=object)
+    for earlier in known:
+        if earlier is not None:
+            out = np.where(np.equal(out, None), np.asarray(earlier, dtype=object), out)
+    for mask, reason in cases:
+        if np.any(mask):
+            out = np.where(np.equal(out, None) & np.asarray(mask), np.asarray(reason, object), out)
+    return out.item() if out.ndim == 0 else out
+
+
+def holds(reason: Reasons) -> NDArray[np.bool_]:
+    """Where a reason stands, as booleans."""
+    return np.asarray(np.not_equal(np.asarray(reason, dtype=object), None), dtype=np.bool_)
+
+
+def unless(reason: Reasons, values: ArrayLike) -> Real:
+    """Return `values` with NaN where a reason stands."""
+    return plain(np.where(holds(reason), np.nan, values))
