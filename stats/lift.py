@@ -72,7 +72,7 @@ def relative(control: Moments, treatment: Moments) -> Array:
     base = np.abs(control.mean)
     with np.errstate(divide="ignore", invalid="ignore"):
         change = (np.asarray(treatment.mean) - control.mean) / base
-    return np.where(base > 0, change, np.nan)
+    return np.asarray(np.where(base > 0, change, np.nan))
 
 
 def relative_error(control: Moments, treatment: Moments) -> Array:
@@ -81,4 +81,4 @@ def relative_error(control: Moments, treatment: Moments) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.asarray(treatment.squared_error) / base
         spread = spread + np.square(treatment.mean) * np.asarray(control.squared_error) / base**2
-    return np.sqrt(spread)
+    return np.asarray(np.sqrt(spread))

@@ -48,7 +48,7 @@ def _merged_mean(n_a: Array, a: ArrayLike, n_b: Array, b: ArrayLike) -> tuple[Ar
 
 
 def _share(part: Array, whole: Array) -> Array:
-    return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)
+    return part / np.where(whole > 0, whole, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Moments(Record):
         """Unbiased variance of one unit, m2/(n − 1); NaN below two units."""
         n = np.asarray(self.n)
         some = (n > 1) & ~holds(self.reason)
-        spread = np.divide(self.m2, n - 1, out=np.full(some.shape, np.nan), where=some)
+        spread = np.where(some, self.m2, np.nan) / np.where(some, n - 1, 1.0)
         # Below rounding of the mean itself a spread is arithmetic, not data.
         dust = np.square(_DUST * np.where(some, self.mean, 0.0))
         return plain(np.where(spread <= dust, 0.0, spread))

@@ -1,6 +1,6 @@
 """Several questions at once: p-values adjusted over a stated family."""
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,6 +33,8 @@ def adjust(p_values: ArrayLike, method: Method = "holm") -> Array:
     >>> adjust([0.01, 0.04, 0.03])
     array([0.03, 0.06, 0.06])
     """
+    if method not in get_args(Method):
+        refuse("unknown_method", f"no adjustment {method!r}; known: {', '.join(get_args(Method))}")
     p = np.asarray(p_values, dtype=np.float64)
     known = ~np.isnan(p)
     raw = p[known]
@@ -62,8 +64,6 @@ def _ascending(p: Array, method: Method) -> Array:
             return _from_the_top(p * m / rank)
         case "benjamini-yekutieli":
             return _from_the_top(p * m / rank * (1 / rank).sum())
-        case _:
-            refuse("unknown_method", f"no such adjustment: {method!r}")
 
 
 def _from_the_top(p: Array) -> Array:

@@ -16,7 +16,7 @@ Index: TypeAlias = int | tuple[int, ...]
 
 
 class Interval(NamedTuple):
-    """Ends in the unit of the estimate, lower ≤ upper; infinite on the open side of a one-sided one."""
+    """Ends in the unit of the estimate, lower ≤ upper; a one-sided one has one infinite end."""
 
     lower: Real
     upper: Real
@@ -68,16 +68,17 @@ def reasons(
     out = np.full(shape, None, dtype=object)
     for earlier in known:
         if earlier is not None:
-            out = np.where(np.equal(out, None), np.asarray(earlier, dtype=object), out)
+            out = np.where(holds(out), out, np.asarray(earlier, dtype=object))
     for mask, reason in cases:
         if np.any(mask):
-            out = np.where(np.equal(out, None) & np.asarray(mask), np.asarray(reason, object), out)
+            out = np.where(~holds(out) & np.asarray(mask), np.asarray(reason, object), out)
     return out.item() if out.ndim == 0 else out
 
 
 def holds(reason: Reasons) -> NDArray[np.bool_]:
     """Where a reason stands, as booleans."""
-    return np.asarray(np.not_equal(np.asarray(reason, dtype=object), None), dtype=np.bool_)
+    # A Reason is a non-empty string, so truth is presence.
+    return np.asarray(reason, dtype=object).astype(np.bool_)
 
 
 def unless(reason: Reasons, values: ArrayLike) -> Real:

@@ -1,4 +1,4 @@
-"""Sample ratio mismatch: do the arms hold the units that the weights promised?"""
+"""Sample ratio mismatch: whether the arms hold the units that the weights promised."""
 
 from dataclasses import dataclass
 

@@ -1,0 +1,92 @@
+import mpmath
+import numpy as np
+import pytest
+
+from stats import Reason, StatsError, beta_binomial
+
+SMALL = [(3, 10, 6, 12), (50, 50, 40, 50), (40, 50, 50, 50), (1, 200, 4, 190), (30, 60, 2, 4)]
+
+
+def exact(k_c, n_c, k_t, n_t, ratio=1):
+    """P(T > ratio·C) and E[max(0, 1 − T/C)] under flat priors, by adaptive quadrature."""
+    a_c, b_c, a_t, b_t = (mpmath.mpf(v) for v in (k_c + 1, n_c - k_c + 1, k_t + 1, n_t - k_t + 1))
+    breaks = sorted({mpmath.mpf(0), k_c / mpmath.mpf(n_c), min(1, 1 / mpmath.mpf(ratio)), 1})
+
+    def density(x):
+        return x ** (a_c - 1) * (1 - x) ** (b_c - 1) / mpmath.beta(a_c, b_c)
+
+    def below(a, x):
+        return mpmath.betainc(a, b_t, 0, min(x, 1), regularized=True)
+
+    win = mpmath.quad(lambda x: density(x) * (1 - below(a_t, ratio * x)), breaks)
+    loss = mpmath.quad(
+        lambda x: density(x) * (below(a_t, x) - a_t / (a_t + b_t) / x * below(a_t + 1, x)), breaks
+    )
+    return float(win), float(loss)
+
+
+@pytest.mark.parametrize("counts", SMALL)
+def test_agrees_with_quadrature_in_many_digits(counts):
+    with mpmath.workdps(25):
+        win, loss = exact(*counts)
+    result = beta_binomial(*counts)
+    assert result.chance_to_win == pytest.approx(win, rel=1e-9)
+    assert result.expected_loss_ship == pytest.approx(loss, rel=1e-9, abs=1e-13)
+    gain = result.expected_loss_keep - result.expected_loss_ship
+    assert gain == pytest.approx(result.estimate, rel=1e-9)
+
+
+@pytest.mark.parametrize("counts", SMALL)
+def test_interval_ends_are_quantiles(counts):
+    result = beta_binomial(*counts, level=0.9)
+    with mpmath.workdps(25):
+        for end, beyond in zip(result.interval, (0.95, 0.05), strict=True):
+            assert exact(*counts, ratio=1 + end)[0] == pytest.approx(beyond, rel=1e-9)
+
+
+def test_ten_million_units():
+    # Beta posteriors of 1,000,000 and 1,001,500 successes in 1e7, flat prior: 0.868144158619.
+    result = beta_binomial(1_000_000, 10_000_000, 1_001_500, 10_000_000)
+    assert result.chance_to_win == pytest.approx(0.868144158619, abs=1e-12)
+    loss = result.expected_loss_keep - result.expected_loss_ship
+    assert loss == pytest.approx(result.estimate, rel=1e-9)
+    assert result.standard_deviation == pytest.approx(0.001343, abs=1e-6)
+
+
+def test_several_metrics_at_once_agree_with_each_alone():
+    counts = np.array(SMALL).T
+    together = beta_binomial(*counts)
+    for i, one in enumerate(SMALL):
+        alone = beta_binomial(*one)
+        assert together.at(i).chance_to_win == pytest.approx(alone.chance_to_win, rel=1e-11)
+        assert together.at(i).interval == pytest.approx(alone.interval, rel=1e-9)
+
+
+def test_a_control_without_a_success_has_no_mean_lift():
+    result = beta_binomial(0, 10, 3, 12)
+    assert result.reason is Reason.BASELINE_NEAR_ZERO
+    assert np.isnan([result.estimate, result.expected_loss_ship, result.expected_loss_keep]).all()
+    assert 0.9 < result.chance_to_win < 1
+    assert np.isfinite(result.interval).all()
+
+
+def test_direction():
+    up = beta_binomial(30, 100, 40, 100)
+    down = beta_binomial(30, 100, 40, 100, increase_is_better=False)
+    assert down.chance_to_win == pytest.approx(1 - up.chance_to_win, rel=1e-12)
+    assert down.expected_loss_ship == up.expected_loss_keep
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "code"),
+    [
+        ((3, 2, 1, 2), {}, "more_successes_than_units"),
+        ((-1, 2, 1, 2), {}, "negative_count"),
+        ((1, 2, 1, 2), {"prior": (0.0, 1.0)}, "prior_too_weak"),
+        ((1, 2, 1, 2), {"level": 0.0}, "not_a_probability"),
+    ],
+)
+def test_mistakes_have_a_code(counts, options, code):
+    with pytest.raises(StatsError) as caught:
+        beta_binomial(*counts, **options)
+    assert caught.value.code == code

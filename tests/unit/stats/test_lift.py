@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import scipy.optimize
+
+from stats import Moments, Reason, fieller_lift, welch
+
+
+def brute_force(control, treatment, alpha):
+    """Both ends as the lifts at which d − L·m_c lies exactly t standard errors from 0."""
+    difference = welch(control, treatment, alpha=alpha)
+    t = (difference.interval.upper - difference.estimate) / difference.standard_error
+
+    def distance(ratio):
+        error = np.sqrt(treatment.squared_error + ratio**2 * control.squared_error)
+        return (treatment.mean - ratio * control.mean) ** 2 - (t * error) ** 2
+
+    centre = treatment.mean / control.mean
+    ends = [
+        scipy.optimize.brentq(distance, *side, xtol=1e-15)
+        for side in ((centre - 5, centre), (centre, centre + 5))
+    ]
+    return [ratio - 1 for ratio in ends]
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_agrees_with_root_finding(alpha):
+    control, treatment = Moments(300, 2.0, 900.0), Moments(280, 2.5, 1500.0)
+    lift = fieller_lift(control, treatment, alpha=alpha)
+    assert lift.estimate == pytest.approx(0.25)
+    assert lift.interval == pytest.approx(brute_force(control, treatment, alpha), rel=1e-9)
+
+
+def test_a_negative_baseline_is_read_on_its_size():
+    control, treatment = Moments(300, -10.0, 900.0), Moments(280, -9.0, 1500.0)
+    lift = fieller_lift(control, treatment)
+    assert lift.estimate == pytest.approx(0.1)
+    assert lift.interval.lower < 0.1 < lift.interval.upper
+    mirrored = fieller_lift(Moments(300, 10.0, 900.0), Moments(280, 9.0, 1500.0))
+    assert lift.interval.lower == pytest.approx(-mirrored.interval.upper, rel=1e-12)
+    assert lift.interval.upper == pytest.approx(-mirrored.interval.lower, rel=1e-12)
+
+
+def test_a_baseline_near_zero_has_no_interval():
+    lift = fieller_lift(Moments(100, 0.1, 99.0), Moments(100, 0.2, 99.0))
+    assert lift.reason is Reason.BASELINE_NEAR_ZERO
+    assert np.isnan(lift.interval).all()
+
+
+def test_a_zero_baseline_has_no_lift_but_a_difference():
+    control, treatment = Moments(100, 0.0, 0.0), Moments(100, 0.2, 16.0)
+    lift = fieller_lift(control, treatment)
+    assert lift.reason is Reason.BASELINE_NEAR_ZERO
+    assert np.isnan(lift.estimate)
+    assert welch(control, treatment).p_value < 0.05
+
+
+def test_no_change_at_all_is_centred():
+    arm = Moments(1000, 3.0, 999.0)
+    lift = fieller_lift(arm, arm)
+    assert lift.estimate == 0
+    assert lift.interval.lower < 0 < lift.interval.upper
