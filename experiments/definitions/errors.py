@@ -1,6 +1,8 @@
 """Every error that the domain raises.
 
 EvenhandError
+├── Unknown       who asks is not known: no key, a wrong one, an expired or revoked one
+├── Forbidden     who asks is known and may not
 ├── Invalid       what was sent breaks a rule of the domain
 ├── NotFound      there is no such thing in this environment
 ├── Conflict      it cannot be done in the present state
@@ -31,6 +33,14 @@ class EvenhandError(Exception):
         super().__init__(detail)
         self.code = code
         self.detail = detail
+
+
+class Unknown(EvenhandError):
+    pass
+
+
+class Forbidden(EvenhandError):
+    pass
 
 
 class Invalid(EvenhandError):

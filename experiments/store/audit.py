@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -27,10 +28,10 @@ class AuditEntry:
     after: dict[str, Any] | None
 
 
-def append_audit(connection: Connection, entry_id: str, entry: AuditEntry) -> None:
+def append_audit(connection: Connection, entry: AuditEntry) -> None:
     connection.execute(
         sa.insert(audit).values(
-            id=entry_id,
+            id=uuid4().hex,
             environment=entry.environment,
             subject=entry.subject,
             key=entry.key,
@@ -51,7 +52,7 @@ def list_audit(
     rows = connection.execute(
         sa.select(audit)
         .where(audit.c.environment == environment, audit.c.subject == subject, audit.c.key == key)
-        .order_by(audit.c.at.desc(), audit.c.id.desc())
+        .order_by(audit.c.at.desc(), audit.c.revision.desc())
     )
     return [
         AuditEntry(

@@ -20,6 +20,8 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from experiments.definitions.errors import Invalid, Unavailable
 
+__all__ = ["DEADLINE", "Connection", "Database", "database_url"]
+
 DEADLINE = 2.0  # seconds that anybody waits for the database
 
 

@@ -1,0 +1,1 @@
+"""Who gets what: hashing, buckets, conditions, evaluation. Pure: no I/O and no clock."""

@@ -1,0 +1,40 @@
+"""The one hash that decides everything, version 2 of GrowthBook's public SDK specification.
+
+    n = fnv32a(str(fnv32a(seed + unit_id))) % 10000 / 10000
+
+FNV-1a with 32 bits (Fowler, Noll, Vo) over UTF-16 code units, as JavaScript's `charCodeAt` gives
+them, so that our answer and that of every SDK agree on any text.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+BUCKETS = 10_000
+_OFFSET = 0x811C9DC5
+_PRIME = 0x01000193
+_MASK = 0xFFFFFFFF
+
+
+def fnv32a(text: str, state: int = _OFFSET) -> int:
+    """The 32-bit hash of a text.
+
+    It goes on from `state`, so that hashing b from where a ended is hashing a + b.
+    """
+    if text.isascii():
+        for unit in text.encode("ascii"):
+            state = ((state ^ unit) * _PRIME) & _MASK
+        return state
+    for unit in array("H", text.encode("utf-16", "surrogatepass"))[1:]:
+        state = ((state ^ unit) * _PRIME) & _MASK
+    return state
+
+
+def seed_state(seed: str) -> int:
+    """What the hash has come to after the seed; computed once for each experiment."""
+    return fnv32a(seed)
+
+
+def bucket(state: int, unit_id: str) -> float:
+    """Where a unit falls in [0, 1), in steps of 1/10,000."""
+    return fnv32a(str(fnv32a(unit_id, state))) % BUCKETS / BUCKETS

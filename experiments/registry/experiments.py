@@ -1,0 +1,214 @@
+"""Experiments as they are created, revised and moved through their life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from experiments.assignment.conditions import compile_condition
+from experiments.definitions.errors import Conflict, Invalid, NotFound, Problem
+from experiments.definitions.experiment import (
+    Document,
+    Experiment,
+    experiment_from_document,
+    experiment_to_document,
+)
+from experiments.definitions.lifecycle import DRAFT, Standing, check_revision, move
+from experiments.definitions.time import Instant, now
+from experiments.registry.pre_flight import Check, failures, pre_flight
+from experiments.registry.revisions import check_expected, stale
+from experiments.store.audit import AuditEntry, append_audit, list_audit
+from experiments.store.database import Connection, Database
+from experiments.store.experiments import (
+    delete_standing,
+    find_standing,
+    insert_standing,
+    list_standings,
+    standing_to_document,
+    update_standing,
+)
+from experiments.store.live import advance_version
+from experiments.store.metrics import find_metrics
+
+
+class Experiments:
+    """`on_change` runs after each commit, so that this process sees its own change at once."""
+
+    def __init__(self, database: Database, on_change: Callable[[], None]) -> None:
+        self._database = database
+        self._on_change = on_change
+
+    def create(self, environment: str, document: Document, actor: str) -> Standing:
+        experiment = experiment_from_document(document)
+        at = now()
+        standing = Standing(environment, experiment, DRAFT, 1, at, at)
+        with self._database.write() as connection:
+            self._check_references(connection, environment, experiment)
+            if not insert_standing(connection, standing):
+                raise Conflict(
+                    "KEY_TAKEN",
+                    f"there is an experiment {experiment.key!r} in {environment!r} already; choose"
+                    " another key",
+                )
+            append_audit(connection, _entry(None, standing, "create", actor, at))
+            advance_version(connection)
+        self._on_change()
+        return standing
+
+    def all(self, environment: str) -> list[Standing]:
+        with self._database.read() as connection:
+            return list_standings(connection, environment)
+
+    def get(self, environment: str, key: str) -> Standing:
+        with self._database.read() as connection:
+            return _found(find_standing(connection, environment, key), environment, key)
+
+    def revise(
+        self,
+        environment: str,
+        key: str,
+        changes: Document,
+        actor: str,
+        expected_revision: int | None = None,
+    ) -> Standing:
+        """Change the fields named in `changes`; `plan` is merged, every other field replaced."""
+        at = now()
+        with self._database.write() as connection:
+            before = _found(find_standing(connection, environment, key), environment, key)
+            check_expected(before.revision, expected_revision)
+            if changes.get("key", key) != key:
+                raise Conflict("KEY_FIXED", "a key cannot change; create another experiment")
+            document = experiment_to_document(before.experiment)
+            merged = {**document, **changes}
+            if "plan" in changes:
+                merged["plan"] = {**document["plan"], **changes["plan"]}
+            after = experiment_from_document(merged)
+            check_revision(before, after)
+            self._check_references(connection, environment, after)
+            standing = replace(
+                before, experiment=after, revision=before.revision + 1, updated_at=at
+            )
+            self._update(connection, before, standing, "revise", actor, at)
+        self._on_change()
+        return standing
+
+    def delete(
+        self, environment: str, key: str, actor: str, expected_revision: int | None = None
+    ) -> None:
+        with self._database.write() as connection:
+            standing = _found(find_standing(connection, environment, key), environment, key)
+            check_expected(standing.revision, expected_revision)
+            if standing.status != DRAFT:
+                raise Conflict(
+                    "NOT_A_DRAFT",
+                    f"{key!r} is {standing.status}; only drafts are deleted, stop and archive it"
+                    " instead",
+                )
+            delete_standing(connection, standing)
+            append_audit(connection, _entry(standing, None, "delete", actor, now()))
+            advance_version(connection)
+        self._on_change()
+
+    def move(
+        self,
+        environment: str,
+        key: str,
+        verb: str,
+        actor: str,
+        *,
+        started_at: Instant | None = None,
+        winner: str | None = None,
+        expected_revision: int | None = None,
+    ) -> tuple[Standing, tuple[Check, ...]]:
+        """Take one step of the lifecycle. A start returns its pre-flight checks.
+
+        `started_at` may lie in the past, for data that were gathered elsewhere. `winner` is the
+        variant that `ship` gives to everybody in the audience.
+        """
+        at = now()
+        checks: tuple[Check, ...] = ()
+        with self._database.write() as connection:
+            before = _found(find_standing(connection, environment, key), environment, key)
+            check_expected(before.revision, expected_revision)
+            if verb == "ship" and before.experiment.variant(winner or "") is None:
+                known = ", ".join(variant.key for variant in before.experiment.variants)
+                raise Invalid("VARIANT_UNKNOWN", f"ship one of the variants: {known}")
+            if started_at is not None and started_at > at:
+                raise Invalid(
+                    "STARTED_AT_FUTURE", "started_at lies in the future; leave it out to start now"
+                )
+            standing = move(before, verb, at if started_at is None else started_at, winner)
+            if verb == "start":
+                checks = pre_flight(standing, list_standings(connection, environment))
+                failed = failures(checks)
+                if failed:
+                    raise Conflict("PRE_FLIGHT_FAILED", failed[0].message, failed)
+            self._update(connection, before, standing, verb, actor, at)
+        self._on_change()
+        return standing, checks
+
+    def history(self, environment: str, key: str) -> list[AuditEntry]:
+        with self._database.read() as connection:
+            entries = list_audit(connection, environment, "experiment", key)
+        if not entries:
+            _found(None, environment, key)
+        return entries
+
+    def _update(
+        self,
+        connection: Connection,
+        before: Standing,
+        after: Standing,
+        verb: str,
+        actor: str,
+        at: Instant,
+    ) -> None:
+        if not update_standing(connection, after):
+            raise stale()
+        append_audit(connection, _entry(before, after, verb, actor, at))
+        advance_version(connection)
+
+    def _check_references(
+        self, connection: Connection, environment: str, experiment: Experiment
+    ) -> None:
+        """The audience must compile and the metrics exist."""
+        if experiment.audience:
+            compile_condition(experiment.audience)
+        named = [use.metric for use in experiment.metrics]
+        known = find_metrics(connection, environment, named)
+        problems = [
+            Problem(
+                f"metrics.{index}.metric",
+                "METRIC_UNKNOWN",
+                f"there is no metric {key!r} in {environment!r}; create it first with POST"
+                " /api/v1/metrics",
+            )
+            for index, key in enumerate(named)
+            if key not in known
+        ]
+        if problems:
+            raise Invalid.of(problems)
+
+
+def _found(standing: Standing | None, environment: str, key: str) -> Standing:
+    if standing is None:
+        raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {key!r} in {environment!r}")
+    return standing
+
+
+def _entry(
+    before: Standing | None, after: Standing | None, verb: str, actor: str, at: Instant
+) -> AuditEntry:
+    standing = after or before
+    assert standing is not None  # noqa: S101 — one of the two is always there
+    return AuditEntry(
+        environment=standing.environment,
+        subject="experiment",
+        key=standing.experiment.key,
+        revision=standing.revision,
+        verb=verb,
+        actor=actor,
+        at=at,
+        before=None if before is None else standing_to_document(before),
+        after=None if after is None else standing_to_document(after),
+    )

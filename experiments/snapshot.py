@@ -1,0 +1,195 @@
+"""The immutable, compiled picture of everything that is live: what assignment reads.
+
+Each process holds its own and polls one row for the version. While the database is away the
+last good picture stays, marked stale; it is also kept in a file, so that a worker can start cold
+without the database. With neither, `current` refuses: it never guesses.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from experiments.assignment.evaluate import CompiledExperiment, compile_experiment
+from experiments.definitions.errors import EvenhandError, Unavailable
+from experiments.definitions.lifecycle import ARCHIVED, Standing
+from experiments.store.database import Database
+from experiments.store.experiments import (
+    list_standings,
+    standing_from_document,
+    standing_to_document,
+)
+from experiments.store.keys import KeyRecord, list_keys
+from experiments.store.live import read_version
+
+POLL_SECONDS = 0.3
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """An experiment that is not archived, ready to be evaluated."""
+
+    standing: Standing
+    compiled: CompiledExperiment
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentPicture:
+    experiments: Mapping[str, Live]
+
+
+_EMPTY = EnvironmentPicture(MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`environments` may lack one in which nothing was ever defined: ask `environment`."""
+
+    version: int
+    environments: Mapping[str, EnvironmentPicture]
+    keys: Mapping[str, KeyRecord]
+    stale: bool = False
+
+    def environment(self, key: str) -> EnvironmentPicture:
+        return self.environments.get(key, _EMPTY)
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one process holds."""
+
+    snapshot: Snapshot | None = None
+    checked_at: float = 0.0
+    loading: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Snapshots:
+    def __init__(self, database: Database, path: Path) -> None:
+        self._database = database
+        self._path = path
+        self._by_process: dict[int, _Held] = {}
+        self._starting = threading.Lock()
+
+    def current(self) -> Snapshot:
+        """The picture this process holds: no database, except at the first call in a process."""
+        held = self._by_process.get(os.getpid()) or self._start()
+        if held.snapshot is None:
+            raise Unavailable(
+                "SNAPSHOT_MISSING",
+                "the database does not answer and this service has no earlier picture of what is"
+                " live; send the request again",
+            )
+        return held.snapshot
+
+    def refresh(self, *, unless_checked_within: float = 0.0) -> None:
+        """Take over what has changed; keep the last good picture if the database is away."""
+        held = self._by_process.get(os.getpid()) or self._start()
+        if time.monotonic() - held.checked_at >= unless_checked_within:
+            self._load(held)
+
+    def _start(self) -> _Held:
+        with self._starting:
+            pid = os.getpid()
+            if pid not in self._by_process:
+                held = _Held()
+                self._load(held)
+                if held.snapshot is None:
+                    held.snapshot = self._from_file()
+                self._by_process = {pid: held}
+                threading.Thread(
+                    target=self._poll, args=(held,), name="evenhand-snapshot", daemon=True
+                ).start()
+            return self._by_process[pid]
+
+    def _poll(self, held: _Held) -> None:
+        while True:
+            time.sleep(POLL_SECONDS)
+            try:
+                self._load(held)
+            except Exception:  # noqa: BLE001 — the poll must outlive whatever goes wrong
+                _log.exception("the picture of what is live could not be renewed")
+
+    def _load(self, held: _Held) -> None:
+        with held.loading:
+            try:
+                version, loaded = self._read(held.snapshot)
+            except EvenhandError as error:
+                if held.snapshot is not None and not held.snapshot.stale:
+                    _log.warning("serving the last good snapshot: %s", error.detail)
+                    held.snapshot = replace(held.snapshot, stale=True)
+                return
+            finally:
+                held.checked_at = time.monotonic()
+            if loaded is not None:
+                held.snapshot = loaded
+                self._to_file(loaded)
+            elif held.snapshot is not None and held.snapshot.stale:
+                held.snapshot = replace(held.snapshot, version=version, stale=False)
+
+    def _read(self, held: Snapshot | None) -> tuple[int, Snapshot | None]:
+        """The version in the store, and the picture where it is not the one held."""
+        with self._database.read() as connection:
+            version = read_version(connection)
+            if held is not None and held.version == version:
+                return version, None
+            return version, _compile(version, list_standings(connection), list_keys(connection))
+
+    def _from_file(self) -> Snapshot | None:
+        try:
+            document = json.loads(self._path.read_text(encoding="utf-8"))
+            standings = [standing_from_document(one) for one in document["experiments"]]
+            keys = [KeyRecord(**one) for one in document["keys"]]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, EvenhandError):
+            _log.exception("the snapshot file %s cannot be read", self._path)
+            return None
+        return replace(_compile(document["version"], standings, keys), stale=True)
+
+    def _to_file(self, snapshot: Snapshot) -> None:
+        document = {
+            "version": snapshot.version,
+            "experiments": [
+                standing_to_document(live.standing)
+                for picture in snapshot.environments.values()
+                for live in picture.experiments.values()
+            ],
+            "keys": [asdict(key) for key in snapshot.keys.values()],
+        }
+        partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(document, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._path)
+        except OSError as error:
+            _log.warning("the snapshot file %s cannot be written: %s", self._path, error)
+            with suppress(OSError):
+                partial.unlink()
+
+
+def _compile(version: int, standings: list[Standing], keys: list[KeyRecord]) -> Snapshot:
+    environments: dict[str, dict[str, Live]] = {}
+    for standing in standings:
+        if standing.status != ARCHIVED:
+            live = Live(standing, compile_experiment(standing))
+            environments.setdefault(standing.environment, {})[standing.experiment.key] = live
+    pictures: dict[str, Any] = {
+        name: EnvironmentPicture(MappingProxyType(live)) for name, live in environments.items()
+    }
+    return Snapshot(
+        version, MappingProxyType(pictures), MappingProxyType({key.selector: key for key in keys})
+    )
