@@ -77,6 +77,16 @@ class Access:
         matches = hmac.compare_digest(digest, record.secret_sha256 if record else "")
         if not (parts and record and matches):
             raise Unknown("KEY_UNKNOWN", "this API key is not known here; check that it is whole")
+        return self._admit(record)
+
+    def recognise(self, selector: str) -> Actor:
+        """The actor of a key that was shown before; `Unknown` once it is dead."""
+        record = self._find(selector)
+        if record is None:
+            raise Unknown("KEY_UNKNOWN", "this API key is not known here any more")
+        return self._admit(record)
+
+    def _admit(self, record: KeyRecord) -> Actor:
         at = now()
         if not record.is_live(at):
             raise Unknown(

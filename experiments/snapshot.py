@@ -12,16 +12,23 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from experiments.assignment.evaluate import CompiledExperiment, compile_experiment
-from experiments.definitions.errors import EvenhandError, Unavailable
-from experiments.definitions.lifecycle import ARCHIVED, Standing
+from experiments.assignment.evaluate import (
+    ERROR,
+    Assignment,
+    CompiledExperiment,
+    compile_experiment,
+    evaluate,
+    outside,
+)
+from experiments.definitions.errors import EvenhandError, NotFound, Problem, Unavailable
+from experiments.definitions.lifecycle import ARCHIVED, DRAFT, Standing
 from experiments.store.database import Database
 from experiments.store.experiments import (
     list_standings,
@@ -46,6 +53,45 @@ class Live:
 @dataclass(frozen=True, slots=True)
 class EnvironmentPicture:
     experiments: Mapping[str, Live]
+
+    def assign(
+        self,
+        unit_id: str,
+        unit_type: str,
+        attributes: Mapping[str, Any],
+        keys: Sequence[str] | None = None,
+    ) -> list[Assignment]:
+        """What a unit gets in the named experiments, or in all of its type that are no drafts.
+
+        A name that is not known, or of another unit type, is answered with an error of its own;
+        `NotFound` where none of the names is known.
+        """
+        seen = {**attributes, unit_type: unit_id}
+        if keys is None:
+            return [
+                evaluate(live.compiled, unit_id, seen)
+                for live in self.experiments.values()
+                if live.standing.status != DRAFT
+                and live.compiled.experiment.unit_type == unit_type
+            ]
+        if not any(key in self.experiments for key in keys):
+            raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {', '.join(keys)}")
+        return [self._assign(key, unit_id, unit_type, seen) for key in keys]
+
+    def _assign(
+        self, key: str, unit_id: str, unit_type: str, seen: Mapping[str, Any]
+    ) -> Assignment:
+        live = self.experiments.get(key)
+        if live is None:
+            error = Problem("", "EXPERIMENT_NOT_FOUND", f"there is no experiment {key!r}")
+            return Assignment(key, key, None, None, ERROR, in_experiment=False, error=error)
+        needed = live.compiled.experiment.unit_type
+        if needed != unit_type:
+            error = Problem(
+                "unit_type", "UNIT_TYPE_MISMATCH", f"{key!r} assigns units of type {needed!r}"
+            )
+            return outside(live.compiled.experiment, ERROR, error)
+        return evaluate(live.compiled, unit_id, seen)
 
 
 _EMPTY = EnvironmentPicture(MappingProxyType({}))

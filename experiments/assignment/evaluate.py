@@ -8,6 +8,7 @@ from typing import Any
 from experiments.assignment.buckets import Range, bucket_ranges, choose
 from experiments.assignment.conditions import Attributes, Predicate, compile_condition
 from experiments.assignment.hashing import bucket, seed_state
+from experiments.definitions.errors import Problem
 from experiments.definitions.experiment import Experiment
 from experiments.definitions.lifecycle import RUNNING, SHIPPED, Standing
 
@@ -29,6 +30,7 @@ class Assignment:
     value: Any
     reason: str
     in_experiment: bool
+    error: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def evaluate(compiled: CompiledExperiment, unit_id: str, attributes: Attributes)
     )
 
 
-def outside(experiment: Experiment, reason: str) -> Assignment:
+def outside(experiment: Experiment, reason: str, error: Problem | None = None) -> Assignment:
     """A unit that is not in: no variant, the control's value."""
     return Assignment(
         experiment.key,
@@ -102,4 +104,5 @@ def outside(experiment: Experiment, reason: str) -> Assignment:
         experiment.control.value,
         reason,
         in_experiment=False,
+        error=error,
     )

@@ -55,9 +55,24 @@ class Experiments:
         self._on_change()
         return standing
 
-    def all(self, environment: str) -> list[Standing]:
+    def search(
+        self,
+        environment: str,
+        *,
+        status: str | None = None,
+        tag: str | None = None,
+        text: str | None = None,
+    ) -> list[Standing]:
+        """The experiments of an environment that fit, the newest first; `text` ignores case."""
         with self._database.read() as connection:
-            return list_standings(connection, environment)
+            standings = list_standings(connection, environment)
+        return [
+            standing
+            for standing in standings
+            if status in {None, standing.status}
+            and (tag is None or tag in standing.experiment.tags)
+            and (text is None or text.lower() in _searched(standing))
+        ]
 
     def get(self, environment: str, key: str) -> Standing:
         with self._database.read() as connection:
@@ -188,6 +203,11 @@ class Experiments:
         ]
         if problems:
             raise Invalid.of(problems)
+
+
+def _searched(standing: Standing) -> str:
+    experiment = standing.experiment
+    return f"{experiment.key}\n{experiment.name}\n{experiment.owner}".lower()
 
 
 def _found(standing: Standing | None, environment: str, key: str) -> Standing:

@@ -55,6 +55,11 @@ class Database:
         with self._begin(writes=True) as connection:
             yield connection
 
+    def ping(self) -> None:
+        """Raise `Unavailable` where the database does not answer or has no tables."""
+        with self.read() as connection:
+            connection.execute(sa.text("SELECT version FROM live"))
+
     def dispose(self) -> None:
         with self._lock:
             engine = self._engines.pop(os.getpid(), None)

@@ -1,0 +1,117 @@
+"""Composition, once: settings in, application out. Nothing is opened here."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Flask, Response, jsonify
+
+from api import assignments, docs_page, events, health, metrics, results
+from api import experiments as experiments_resource
+from api.auth import public, register_auth
+from api.blueprint import Api
+from api.console.views import blueprint as console
+from api.json_body import MAX_BODY
+from api.problems import register_problems
+from api.services import EXTENSION, Services
+from experiments.access import Access, Keys
+from experiments.analysis import Reports
+from experiments.definitions.errors import Invalid
+from experiments.events import Intake
+from experiments.registry import Experiments, Metrics
+from experiments.settings import VERSION, Settings
+from experiments.snapshot import Snapshots
+from experiments.store.database import Database
+
+RESOURCES = (experiments_resource, metrics, assignments, events, results)
+
+
+def create_app(settings: Settings) -> Flask:
+    """Build the application; `Invalid` where a setting is missing.
+
+    Database, writer and analysis open at first use in each process, so that a preloaded
+    application may be forked.
+    """
+    app = Flask("api")
+    app.config.update(
+        SECRET_KEY=_secret(settings),
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_NAME="evenhand",
+        API_TITLE="Evenhand",
+        API_VERSION=VERSION,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX=None,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions[EXTENSION] = _compose(settings)
+    register_auth(app)
+    register_problems(app)
+    api = Api(
+        app,
+        spec_kwargs={
+            "info": {
+                "description": "Assign units to variants, log exposures and outcomes, read reports."
+            },
+            "components": {
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer"},
+                    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                }
+            },
+            "security": [{"bearer": []}, {"header": []}],
+        },
+    )
+    for resource in RESOURCES:
+        api.register_blueprint(resource.blueprint, url_prefix="/api/v1")
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(console)
+    document = api.document()
+
+    @app.get("/openapi.json")
+    @public
+    def openapi() -> Response:
+        return jsonify(document)
+
+    docs_page.register(app, document)
+    app.after_request(_secure)
+    return app
+
+
+def _compose(settings: Settings) -> Services:
+    database = Database(settings.database_url)
+    snapshots = Snapshots(database, settings.data_dir / "snapshot.json")
+    return Services(
+        settings=settings,
+        database=database,
+        snapshots=snapshots,
+        access=Access(snapshots, Keys(database).note_use),
+        experiments=Experiments(database, snapshots.refresh),
+        metrics=Metrics(database),
+        intake=Intake(database, snapshots, queue_items=settings.queue_items),
+        reports=Reports(database, settings),
+    )
+
+
+def _secret(settings: Settings) -> str:
+    if settings.secret_key:
+        return settings.secret_key
+    if settings.demo:
+        return secrets.token_hex(32)
+    raise Invalid(
+        "SECRET_KEY_MISSING",
+        "set EVENHAND_SECRET_KEY to a long random text, for example the output of"
+        " `python -c 'import secrets; print(secrets.token_hex(32))'`",
+    )
+
+
+def _secure(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers.setdefault(
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self';"
+        " frame-ancestors 'none'; base-uri 'none'",
+    )
+    return response

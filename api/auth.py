@@ -1,0 +1,117 @@
+"""Who may call which view. A view that declares nothing is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask, Response, current_app, g, redirect, request, session, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from api.services import services
+from experiments.access import DEFAULT_ENVIRONMENT, Actor
+from experiments.definitions.errors import Forbidden, Unknown
+
+View = TypeVar("View", bound=Callable[..., Any])
+_ATTRIBUTE = "evenhand_access"
+_PUBLIC: frozenset[str] = frozenset()
+_READERS = frozenset({"reader"})
+SESSION_SELECTOR = "selector"
+
+
+def allow(*kinds: str) -> Callable[[View], View]:
+    """Callable with a key of one of these kinds."""
+    return _declare(frozenset(kinds))
+
+
+def public(view: View) -> View:
+    """Callable by anybody."""
+    return _declare(_PUBLIC)(view)
+
+
+def page(view: View) -> View:
+    """A page for people: an admin key in the header, or somebody who logged in."""
+    return _declare(_READERS)(view)
+
+
+def current_actor() -> Actor:
+    actor: Actor = g.actor
+    return actor
+
+
+def declared_access(view: Callable[..., Any]) -> frozenset[str] | None:
+    """The kinds that may call a view, empty for everybody, None where it declares nothing."""
+    access: frozenset[str] | None = getattr(view, _ATTRIBUTE, None)
+    return access
+
+
+def register_auth(app: Flask) -> None:
+    app.before_request(_check)
+
+
+def _declare(kinds: frozenset[str]) -> Callable[[View], View]:
+    def mark(view: View) -> View:
+        setattr(view, _ATTRIBUTE, kinds)
+        return view
+
+    return mark
+
+
+def _check() -> AnyResponse | None:
+    if request.endpoint is None or request.method == "OPTIONS":
+        return None  # no such route, or a preflight, which answers only what is allowed
+    kinds = declared_access(current_app.view_functions[request.endpoint])
+    if kinds is None:
+        raise Forbidden("ROUTE_CLOSED", "this route declares nobody who may call it")
+    if kinds == _PUBLIC:
+        return None
+    if kinds == _READERS:
+        return _check_reader()
+    g.actor = services().access.authenticate(sent_key())
+    if g.actor.kind not in kinds:
+        raise Forbidden(
+            "KIND_FORBIDDEN",
+            f"a {g.actor.kind} key may not do this; use one of kind {' or '.join(sorted(kinds))}",
+        )
+    return None
+
+
+def _check_reader() -> AnyResponse | None:
+    key = sent_key()
+    if key is not None:
+        g.actor = services().access.authenticate(key)
+        if g.actor.kind != "admin":
+            raise Forbidden("KIND_FORBIDDEN", "pages are read with an admin key")
+        return None
+    selector = session.get(SESSION_SELECTOR)
+    if selector is not None:
+        try:
+            g.actor = services().access.recognise(selector)
+        except Unknown:
+            session.clear()
+        else:
+            return None
+    if services().settings.demo:
+        g.actor = Actor("demo", DEFAULT_ENVIRONMENT, "demo")
+        return None
+    return redirect(url_for("console.login", next=request.full_path.rstrip("?")))
+
+
+def sent_key() -> str | None:
+    """The key in the request's headers."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.headers.get("X-API-Key")
+
+
+def cross_origin(response: Response) -> Response:
+    """Let browsers of any site call a client route; no credentials are involved."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
+    response.headers["Access-Control-Allow-Headers"] = (
+        "authorization, x-api-key, content-type, if-none-match"
+    )
+    response.headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+    response.headers["Access-Control-Max-Age"] = "7200"
+    return response

@@ -1,0 +1,60 @@
+"""Strict JSON: UTF-8, finite numbers, bounded depth. What is not JSON is refused whole."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+from flask import Request, request
+from webargs.core import missing
+from webargs.flaskparser import FlaskParser
+
+MAX_BODY = 1_000_000  # bytes
+
+
+class NotJson(Exception):
+    """`detail` says what is wrong with the body."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+def parse_json(body: bytes) -> Any:
+    """Read a body; `NotJson` where it is none."""
+    try:
+        return _decoder.decode(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise NotJson(f"the body is not UTF-8 at byte {error.start}") from error
+    except RecursionError as error:
+        raise NotJson("the body is nested too deeply") from error
+    except ValueError as error:
+        raise NotJson(f"the body is not JSON: {error}") from error
+
+
+def request_json() -> Any:
+    """The body of the present request, whatever its content type claims."""
+    return parse_json(request.get_data(cache=True))
+
+
+class StrictParser(FlaskParser):
+    """webargs with our JSON, so that schemas and batches read bodies alike."""
+
+    def _raw_load_json(self, req: Request) -> Any:
+        body = req.get_data(cache=True)
+        return parse_json(body) if body else missing
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is out of range")
+    return number
+
+
+_decoder = json.JSONDecoder(parse_constant=_constant, parse_float=_float)

@@ -1,0 +1,197 @@
+"""Experiments and metrics as they are sent and answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields, validate
+
+from api.schemas.strict import (
+    Flag,
+    Json,
+    JsonObject,
+    Key,
+    Moment,
+    Number,
+    StrictSchema,
+    Text,
+    Whole,
+)
+from experiments.definitions.experiment import ASSIGNMENTS, BASES, CORRECTIONS, ROLES
+from experiments.definitions.lifecycle import STATUSES
+from experiments.definitions.metric import DIRECTIONS, KINDS
+
+
+def _says(description: str) -> dict[str, Any]:
+    return {"description": description}
+
+
+class VariantSchema(StrictSchema):
+    key = Key(required=True)
+    name = Text(longest=200)
+    weight = Number(
+        required=True,
+        validate=validate.Range(0, 1),
+        metadata=_says("Share of the traffic; the weights sum to 1"),
+    )
+    value = Json(allow_none=True, metadata=_says("Any JSON that the app reads; default: the key"))
+    control = Flag(metadata=_says("Default: the first variant is the control"))
+
+
+class MetricUseSchema(StrictSchema):
+    metric = Key(required=True)
+    role = fields.String(required=True, validate=validate.OneOf(ROLES))
+    margin = Number(
+        allow_none=True,
+        metadata=_says("The loss that a guardrail may show, as a positive lift (fraction)"),
+    )
+
+
+class PlanSchema(StrictSchema):
+    basis = fields.String(validate=validate.OneOf(BASES))
+    alpha = Number(metadata=_says("Significance level, a fraction; default 0.05"))
+    correction = fields.String(validate=validate.OneOf(CORRECTIONS))
+    planned_units = Whole(allow_none=True, metadata=_says("Units of all arms together"))
+    power = Number()
+    minimum_effect = Number(allow_none=True, metadata=_says("A positive lift (fraction)"))
+
+
+class ExperimentFields(StrictSchema):
+    name = Text(longest=200)
+    hypothesis = Text(longest=5000)
+    owner = Text(longest=200)
+    tags = fields.List(Text(longest=100, shortest=1), validate=validate.Length(max=50))
+    unit_type = Key(metadata=_says("The name of the id that is randomised; default `id`"))
+    feature = Key(metadata=_says("The name that the app asks for; default: the key"))
+    traffic = Number(
+        validate=validate.Range(0, 1), metadata=_says("Share of the eligible units that enter")
+    )
+    audience = JsonObject(metadata=_says("A condition over attributes; empty: everybody"))
+    metrics = fields.List(fields.Nested(MetricUseSchema), validate=validate.Length(max=100))
+    assignment = fields.String(validate=validate.OneOf(ASSIGNMENTS))
+    time_zone = Text(longest=64, metadata=_says("IANA name; default UTC"))
+    plan = fields.Nested(PlanSchema)
+
+
+class ExperimentCreation(ExperimentFields):
+    key = Key(required=True)
+    variants = fields.List(
+        fields.Nested(VariantSchema), required=True, validate=validate.Length(min=2, max=50)
+    )
+
+
+class ExperimentChange(ExperimentFields):
+    """The fields to change; `plan` is merged, every other field replaced whole."""
+
+    key = Key()
+    variants = fields.List(fields.Nested(VariantSchema), validate=validate.Length(min=2, max=50))
+
+
+class RunSchema(StrictSchema):
+    started_at = Moment(required=True)
+    ended_at = Moment(required=True, allow_none=True)
+
+
+class PhaseSchema(StrictSchema):
+    phase = fields.Integer(required=True, attribute="number")
+    kind = fields.String(required=True)
+    seed = fields.String(required=True, metadata=_says("The seed of the hash"))
+    started_at = Moment(required=True)
+    ended_at = Moment(required=True, allow_none=True)
+    runs = fields.List(
+        fields.Nested(RunSchema), required=True, metadata=_says("Between two runs it was paused")
+    )
+
+
+class CheckSchema(StrictSchema):
+    code = fields.String(required=True)
+    outcome = fields.String(required=True, validate=validate.OneOf(("ok", "warn", "fail")))
+    message = fields.String(required=True)
+
+
+class ExperimentAnswer(ExperimentCreation):
+    environment = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+    revision = fields.Integer(required=True)
+    winner = fields.String(required=True, allow_none=True)
+    phases = fields.List(fields.Nested(PhaseSchema), required=True)
+    created_at = Moment(required=True)
+    updated_at = Moment(required=True)
+    checks = fields.List(
+        fields.Nested(CheckSchema), metadata=_says("The pre-flight checks of a start")
+    )
+
+
+class ExperimentList(StrictSchema):
+    experiments = fields.List(fields.Nested(ExperimentAnswer), required=True)
+    total = fields.Integer(required=True, metadata=_says("Of all pages"))
+    page = fields.Integer(required=True)
+    page_size = fields.Integer(required=True)
+
+
+class ExperimentQuery(StrictSchema):
+    status = fields.String(validate=validate.OneOf(STATUSES))
+    tag = Text(longest=100)
+    search = Text(longest=200, metadata=_says("Part of the key, name or owner"))
+    page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
+    page_size = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
+
+
+class StartOptions(StrictSchema):
+    started_at = Moment(metadata=_says("In the past, for data gathered elsewhere; default: now"))
+
+
+class ShipOptions(StrictSchema):
+    variant = Key(required=True, metadata=_says("The winner, for everybody in the audience"))
+
+
+class NoOptions(StrictSchema):
+    """An empty object, or no body at all."""
+
+
+class RevisionSchema(StrictSchema):
+    revision = fields.Integer(required=True)
+    verb = fields.String(required=True)
+    actor = fields.String(required=True)
+    at = Moment(required=True)
+    before = fields.Raw(required=True, allow_none=True)
+    after = fields.Raw(required=True, allow_none=True)
+
+
+class HistorySchema(StrictSchema):
+    revisions = fields.List(fields.Nested(RevisionSchema), required=True)
+
+
+class MetricFields(StrictSchema):
+    name = Text(longest=200)
+    denominator_event = Text(longest=200, allow_none=True)
+    window_hours = Number(
+        allow_none=True, metadata=_says("Length of the window; left out: open-ended")
+    )
+    delay_hours = Number(metadata=_says("From the first exposure to the window's start"))
+    direction = fields.String(
+        validate=validate.OneOf(DIRECTIONS), metadata=_says("Which way is better")
+    )
+
+
+class MetricCreation(MetricFields):
+    key = Key(required=True)
+    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    event = Text(longest=200, shortest=1, required=True)
+
+
+class MetricChange(MetricFields):
+    key = Key()
+    kind = fields.String(validate=validate.OneOf(KINDS))
+    event = Text(longest=200, shortest=1)
+
+
+class MetricAnswer(MetricCreation):
+    environment = fields.String(required=True)
+    revision = fields.Integer(required=True)
+    created_at = Moment(required=True)
+    updated_at = Moment(required=True)
+
+
+class MetricList(StrictSchema):
+    metrics = fields.List(fields.Nested(MetricAnswer), required=True)

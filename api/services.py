@@ -1,0 +1,34 @@
+"""What the views call: one frozen record, composed once in `create_app`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from experiments.access import Access
+from experiments.analysis import Reports
+from experiments.events import Intake
+from experiments.registry import Experiments, Metrics
+from experiments.settings import Settings
+from experiments.snapshot import Snapshots
+from experiments.store.database import Database
+
+EXTENSION = "evenhand"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    database: Database
+    snapshots: Snapshots
+    access: Access
+    experiments: Experiments
+    metrics: Metrics
+    intake: Intake
+    reports: Reports
+
+
+def services() -> Services:
+    return cast("Services", current_app.extensions[EXTENSION])
