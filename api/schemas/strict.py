@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate
 from marshmallow.validate import Validator
@@ -24,7 +24,7 @@ _KEY_RULE = validate.Regexp(
 class StrictSchema(Schema):
     """Unknown fields are refused (marshmallow's default, stated); order is kept."""
 
-    error_messages = {"type": "send a JSON object", "unknown": "there is no such field"}
+    error_messages: ClassVar[dict[str, str]] = {"type": "send a JSON object", "unknown": "there is no such field"}
 
 
 class Number(fields.Float):

@@ -1,0 +1,5 @@
+"""The command `evenhand`."""
+
+from experiments.cli.main import main
+
+__all__ = ["main"]
