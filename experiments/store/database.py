@@ -32,16 +32,14 @@ class Database:
         self.url = database_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engines: dict[int, Engine] = {}
-        self._lock = threading.Lock()
 
     @property
     def engine(self) -> Engine:
-        with self._lock:
-            pid = os.getpid()
-            if pid not in self._engines:
-                # An engine of another process is dropped, not closed: its sockets are not ours.
-                self._engines = {pid: self._open()}
-            return self._engines[pid]
+        # Engines of a parent process stay: to forget one would close files and sockets that are
+        # not ours. No lock, which a fork could copy while it is held: an engine opens nothing
+        # until it is used, and setdefault lets one win.
+        pid = os.getpid()
+        return self._engines.get(pid) or self._engines.setdefault(pid, self._open())
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -55,22 +53,33 @@ class Database:
         with self._begin(writes=True) as connection:
             yield connection
 
+    @contextmanager
+    def append(self) -> Iterator[Connection]:
+        """A write transaction in which ON CONFLICT meets what others have just committed.
+
+        In the snapshot of `write`, PostgreSQL would refuse such a row as a serialization failure.
+        """
+        isolation = {} if self.is_sqlite else {"isolation_level": "READ COMMITTED"}
+        with self._begin(writes=True, **isolation) as connection:
+            yield connection
+
     def ping(self) -> None:
         """Raise `Unavailable` where the database does not answer or has no tables."""
         with self.read() as connection:
             connection.execute(sa.text("SELECT version FROM live"))
 
     def dispose(self) -> None:
-        with self._lock:
-            engine = self._engines.pop(os.getpid(), None)
+        engine = self._engines.pop(os.getpid(), None)
         if engine is not None:
             engine.dispose()
 
     @contextmanager
-    def _begin(self, *, writes: bool) -> Iterator[Connection]:
+    def _begin(self, *, writes: bool, **options: Any) -> Iterator[Connection]:
         try:
             with (
-                self.engine.connect().execution_options(evenhand_writes=writes) as connection,
+                self.engine.connect().execution_options(
+                    evenhand_writes=writes, **options
+                ) as connection,
                 _watchdog(connection),
                 connection.begin(),
             ):

@@ -1,0 +1,188 @@
+"""The way in: a batch of raw items becomes records, and each item gets its verdict."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.assignment.evaluate import compile_experiment
+from experiments.definitions.errors import Problem
+from experiments.definitions.time import Instant
+from experiments.events.clocks import BatchClock, Moment
+from experiments.events.dead_letters import dead_letter
+from experiments.events.reading import ExposureItem, Item, OutcomeItem, read_item
+from experiments.events.records import DeadLetter, OutcomeRecord, Record, Status, Verdict
+from experiments.events.settling import is_running, settle_exposure, settle_outcome
+from experiments.events.writer import Writer
+from experiments.snapshot import Live, Snapshots
+from experiments.store.database import DEADLINE, Database
+from experiments.store.experiments import find_standing
+
+_CONFLICT = (
+    "EVENT_ID_CONFLICT",
+    "this event_id was stored before with another body, which stands; give a new id to a new event",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A unit is shown a variant by this service itself."""
+
+    experiment: str
+    variant: str
+    overridden: bool = False
+
+
+class Intake:
+    """Opens nothing until the first batch; each process has a writer of its own."""
+
+    def __init__(self, database: Database, snapshots: Snapshots, *, queue_items: int) -> None:
+        self._database = database
+        self._snapshots = snapshots
+        self._queue_items = queue_items
+        self._writers: dict[int, Writer] = {}
+
+    def take(
+        self,
+        environment: str,
+        key_selector: str,
+        items: Sequence[Any],
+        *,
+        sent_at: Instant | None,
+        received_at: Instant,
+    ) -> list[Verdict]:
+        """Judge and store a batch of parsed JSON items; one verdict for each, in their order.
+
+        Returns after the commit. Raises `Overloaded` QUEUE_FULL before anything is done, and
+        `Unavailable` where the store does not confirm: then the whole batch is to be sent again.
+        """
+        deadline = time.monotonic() + DEADLINE
+        writer = self._writer()
+        writer.check_room(len(items))
+        clock = BatchClock(received_at, sent_at)
+        read = [_placed(raw, clock) for raw in items]
+        live = self._live(environment, read)
+        records: list[Record] = []
+        for raw, (item, moment) in zip(items, read, strict=True):
+            settled = _settle(environment, item, moment, live, received_at)
+            if isinstance(settled, Problem):
+                settled = dead_letter(
+                    environment,
+                    raw,
+                    settled,
+                    key_selector=key_selector,
+                    received_at=received_at,
+                )
+            records.append(settled)
+        statuses = writer.write(records, deadline) if records else []
+        return [
+            _verdict(index, raw, record, status)
+            for index, (raw, record, status) in enumerate(
+                zip(items, records, statuses, strict=True)
+            )
+        ]
+
+    def record_exposures(
+        self,
+        environment: str,
+        key_selector: str,
+        sightings: Iterable[Sighting],
+        *,
+        ids: Mapping[str, str],
+        attributes: Mapping[str, Any],
+        received_at: Instant,
+    ) -> list[Verdict]:
+        """Exposures of one unit that an assignment logs itself; as `take`."""
+        items = [
+            {
+                "type": "exposure",
+                "experiment": one.experiment,
+                "variant": one.variant,
+                "ids": dict(ids),
+                "attributes": dict(attributes),
+                "overridden": one.overridden,
+            }
+            for one in sightings
+        ]
+        return self.take(environment, key_selector, items, sent_at=None, received_at=received_at)
+
+    def close(self) -> None:
+        """Commit what waits in this process and take no more."""
+        writer = self._writers.get(os.getpid())
+        if writer is not None:
+            writer.close()
+
+    def _writer(self) -> Writer:
+        # No lock, which a fork could copy while it is held: setdefault lets one writer win.
+        pid = os.getpid()
+        return self._writers.get(pid) or self._writers.setdefault(
+            pid, Writer(self._database, queue_items=self._queue_items)
+        )
+
+    def _live(
+        self, environment: str, read: list[tuple[Item | Problem, Moment]]
+    ) -> Mapping[str, Live | None]:
+        """The experiments that the batch names.
+
+        The snapshot may be a moment old: what it does not know, or thinks not running at the
+        time of the event, is looked up in the store, once for each experiment.
+        """
+        live: dict[str, Live | None] = {}
+        doubtful: dict[str, None] = {}
+        exposures = [(item, at) for item, at in read if isinstance(item, ExposureItem)]
+        if not exposures:
+            return live
+        picture = self._snapshots.current().environment(environment).experiments
+        for item, moment in exposures:
+            key = item.experiment
+            known = live[key] = picture.get(key)
+            if known is None or not is_running(known.standing, moment.at):
+                doubtful[key] = None
+        if doubtful:
+            with self._database.read() as connection:
+                for key in doubtful:
+                    standing = find_standing(connection, environment, key)
+                    if standing is not None:
+                        live[key] = Live(standing, compile_experiment(standing))
+        return live
+
+
+def _placed(raw: Any, clock: BatchClock) -> tuple[Item | Problem, Moment]:
+    item = read_item(raw)
+    return item, clock.place(None if isinstance(item, Problem) else item.client_at)
+
+
+def _settle(
+    environment: str,
+    item: Item | Problem,
+    moment: Moment,
+    live: Mapping[str, Live | None],
+    received_at: Instant,
+) -> Record | Problem:
+    if isinstance(item, Problem):
+        return item
+    if isinstance(item, OutcomeItem):
+        return settle_outcome(environment, item, moment, received_at)
+    known = live[item.experiment]
+    if known is None:
+        return Problem(
+            "experiment",
+            "UNKNOWN_EXPERIMENT",
+            f"there is no experiment {item.experiment!r} in {environment!r}; create it, or use"
+            " a key of the right environment",
+        )
+    return settle_exposure(item, known.standing, known.compiled, moment, received_at)
+
+
+def _verdict(index: int, raw: Any, record: Record, status: Status) -> Verdict:
+    if isinstance(record, OutcomeRecord):
+        reason = _CONFLICT if status == "conflict" else (None, None)
+        return Verdict(index, record.event_id, status, *reason)
+    named = raw.get("event_id") if isinstance(raw, dict) else None
+    event_id = named if isinstance(named, str) else None
+    if isinstance(record, DeadLetter):
+        return Verdict(index, event_id, status, record.code, record.detail)
+    return Verdict(index, event_id, status)

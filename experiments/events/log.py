@@ -1,0 +1,158 @@
+"""The log's SQL: what a batch of records does to the tables, and the verdict on each record.
+
+Verdicts are exact under concurrency: whoever wrote a row finds its own `change_seq` on it. The
+tables are written in one order and each by primary key, so that writers do not deadlock.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from experiments.definitions.errors import Unavailable
+from experiments.events.bulk import Row, find, insert, primary_key
+from experiments.events.records import (
+    DeadLetter,
+    ExposureRecord,
+    LinkRecord,
+    OutcomeRecord,
+    Record,
+    Status,
+)
+from experiments.store import tables
+from experiments.store.watermark import advance
+
+_NOTHING = "DO NOTHING"
+# A sighting that counts replaces one that does not; between equals the earlier one stands.
+_COUNTS_AT_LAST = "exposures.mark IS NOT NULL AND excluded.mark IS NULL"
+_KEEP_FIRST = f"""DO UPDATE SET
+  unit_type = excluded.unit_type, unit_hash = excluded.unit_hash, first_at = excluded.first_at,
+  clock = excluded.clock, client_at = excluded.client_at, received_at = excluded.received_at,
+  attributes = excluded.attributes, mark = excluded.mark, agrees = excluded.agrees,
+  created_seq = CASE WHEN {_COUNTS_AT_LAST}
+    THEN excluded.created_seq ELSE exposures.created_seq END,
+  change_seq = excluded.change_seq
+WHERE {_COUNTS_AT_LAST} OR (
+  (exposures.mark IS NULL) = (excluded.mark IS NULL) AND excluded.first_at < exposures.first_at
+)"""
+_LEAST_TIME = """DO UPDATE SET first_at = excluded.first_at, change_seq = excluded.change_seq
+WHERE excluded.first_at < links.first_at"""
+
+_values_of = {
+    table: attrgetter(*(c.name for c in table.c if c.name not in {"created_seq", "change_seq"}))
+    for table in (tables.exposures, tables.outcomes, tables.links, tables.dead_letters)
+}
+_exposure_key = attrgetter(*primary_key(tables.exposures))
+_outcome_key = attrgetter(*primary_key(tables.outcomes))
+_link_key = attrgetter(*primary_key(tables.links))
+_letter_key = attrgetter(*primary_key(tables.dead_letters))
+
+
+def append(connection: Connection, records: Sequence[Record]) -> list[Status]:
+    """Write the records in the transaction of `connection`; the status of each, in their order.
+
+    Where they change nothing the transaction is rolled back, so that a storm of retries costs no
+    sync of the disk and does not move the watermark.
+    """
+    exposures = [(n, one) for n, one in enumerate(records) if isinstance(one, ExposureRecord)]
+    outcomes = [(n, one) for n, one in enumerate(records) if isinstance(one, OutcomeRecord)]
+    statuses: list[Status] = ["rejected"] * len(records)
+    changed = 0
+    if exposures or outcomes:
+        seq = advance(connection)
+        changed += _write_exposures(connection, exposures, seq, statuses)
+        changed += _write_outcomes(connection, outcomes, seq, statuses)
+        met = chain(
+            (one.links for _, one in exposures),
+            (one.links for n, one in outcomes if statuses[n] == "stored"),
+        )
+        changed += _write_links(connection, chain.from_iterable(met), seq)
+    changed += _write_letters(connection, [one for one in records if isinstance(one, DeadLetter)])
+    if not changed:
+        connection.rollback()
+    return statuses
+
+
+def _write_exposures(
+    connection: Connection,
+    exposures: list[tuple[int, ExposureRecord]],
+    seq: int,
+    statuses: list[Status],
+) -> int:
+    sightings: defaultdict[Row, list[tuple[int, ExposureRecord]]] = defaultdict(list)
+    for n, exposure in exposures:
+        sightings[_exposure_key(exposure)].append((n, exposure))
+        statuses[n] = "duplicate"
+    best = {key: min((one for _, one in seen), key=_rank) for key, seen in sightings.items()}
+    rows = [_row(tables.exposures, exposure, seq, seq) for exposure in best.values()]
+    changed = insert(connection, tables.exposures, rows, _KEEP_FIRST)
+    if changed:
+        created = find(connection, tables.exposures, list(best), ("created_seq",))
+        for key, (created_seq,) in created.items():
+            if created_seq == seq:
+                counts = best[key].mark is None
+                first = next(n for n, one in sightings[key] if (one.mark is None) == counts)
+                statuses[first] = "stored"
+    return changed
+
+
+def _rank(exposure: ExposureRecord) -> tuple[bool, int]:
+    return exposure.mark is not None, exposure.first_at
+
+
+def _write_outcomes(
+    connection: Connection,
+    outcomes: list[tuple[int, OutcomeRecord]],
+    seq: int,
+    statuses: list[Status],
+) -> int:
+    first: dict[Row, tuple[int, OutcomeRecord]] = {}
+    for n, outcome in outcomes:
+        first.setdefault(_outcome_key(outcome), (n, outcome))
+    rows = [_row(tables.outcomes, outcome, seq) for _, outcome in first.values()]
+    changed = insert(connection, tables.outcomes, rows, _NOTHING)
+    if changed == len(first):
+        held: dict[Row, Row] = {key: (outcome.digest, seq) for key, (_, outcome) in first.items()}
+    else:
+        held = find(connection, tables.outcomes, list(first), ("digest", "change_seq"))
+        if len(held) < len(first):  # deleted between the two statements
+            raise Unavailable("STORE_BUSY", "the event log is being changed; send it again")
+    further = []
+    for n, outcome in outcomes:
+        key = _outcome_key(outcome)
+        digest, written = held[key]
+        if n == first[key][0] and written == seq:
+            statuses[n] = "stored"
+            further += [
+                (*key, one.unit_type, one.unit_id, one.unit_hash, seq)
+                for one in outcome.further_ids
+            ]
+        else:
+            statuses[n] = "duplicate" if outcome.digest == digest else "conflict"
+    insert(connection, tables.outcome_ids, further, _NOTHING)
+    return changed
+
+
+def _write_links(connection: Connection, links: Iterable[LinkRecord], seq: int) -> int:
+    earliest: dict[Row, LinkRecord] = {}
+    for link in links:
+        held = earliest.setdefault(_link_key(link), link)
+        if link.first_at < held.first_at:
+            earliest[_link_key(link)] = link
+    rows = [_row(tables.links, link, seq) for link in earliest.values()]
+    return insert(connection, tables.links, rows, _LEAST_TIME)
+
+
+def _write_letters(connection: Connection, letters: list[DeadLetter]) -> int:
+    distinct = {_letter_key(letter): letter for letter in letters}
+    rows = [_row(tables.dead_letters, letter) for letter in distinct.values()]
+    return insert(connection, tables.dead_letters, rows, _NOTHING)
+
+
+def _row(table: Any, record: Any, *sequence: int) -> Row:
+    return (*_values_of[table](record), *sequence)
