@@ -89,9 +89,13 @@ def problem(status: int, code: str, detail: str, problems: tuple[Problem, ...] =
     return response
 
 
+def status_of(error: EvenhandError) -> int:
+    return _STATUS[type(error)]
+
+
 def _domain(error: EvenhandError) -> Response:
     problems = error.problems if isinstance(error, Invalid | Conflict) else ()
-    response = problem(_STATUS[type(error)], error.code, error.detail, problems)
+    response = problem(status_of(error), error.code, error.detail, problems)
     if isinstance(error, Overloaded | Unavailable):
         response.headers["Retry-After"] = str(error.retry_after)
     return response

@@ -1,4 +1,4 @@
-"""`evenhand experiment …`"""
+"""`evenhand experiment …`."""
 
 from __future__ import annotations
 

