@@ -1,6 +1,8 @@
 """The event log's intake: validate, deduplicate, commit, acknowledge."""
 
-from experiments.events.intake import Intake, Sighting
+from experiments.events.dead_letters import list_dead_letters
+from experiments.events.intake import Intake
+from experiments.events.reading import MAX_ITEMS
 from experiments.events.records import Verdict
 
-__all__ = ["Intake", "Sighting", "Verdict"]
+__all__ = ["MAX_ITEMS", "Intake", "Verdict", "list_dead_letters"]

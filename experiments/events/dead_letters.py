@@ -1,9 +1,8 @@
-"""What was refused: written down with its reason, listed, counted."""
+"""What was refused: written down with its reason, and listed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,22 +67,3 @@ def list_dead_letters(
     more = len(letters) > limit
     last = page[-1] if more else None
     return DeadLetterPage(page, (last.received_at, last.digest, last.code) if last else None)
-
-
-def count_dead_letters(
-    database: Database, environment: str, *, experiment: str, events: Iterable[str] = ()
-) -> int:
-    """How many distinct refused items name this experiment or one of these events."""
-    body = dead_letters.c.body
-    named = [("experiment", experiment), *(("event", event) for event in events)]
-    # Bodies are compact JSON, so that a field and its text can be sought as they are written;
-    # `replace` compares capitals too, which LIKE on SQLite does not.
-    holds = [
-        sa.func.replace(body, f"{json.dumps(name)}:{json.dumps(value)}", "") != body
-        for name, value in named
-    ]
-    query = sa.select(sa.func.count(sa.distinct(dead_letters.c.digest))).where(
-        dead_letters.c.environment == environment, sa.or_(*holds)
-    )
-    with database.read() as connection:
-        return int(connection.execute(query).scalar_one())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.assignment.evaluate import compile_experiment
@@ -25,15 +24,6 @@ _CONFLICT = (
     "EVENT_ID_CONFLICT",
     "this event_id was stored before with another body, which stands; give a new id to a new event",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A unit is shown a variant by this service itself."""
-
-    experiment: str
-    variant: str
-    overridden: bool = False
 
 
 class Intake:
@@ -84,30 +74,6 @@ class Intake:
                 zip(items, records, statuses, strict=True)
             )
         ]
-
-    def record_exposures(
-        self,
-        environment: str,
-        key_selector: str,
-        sightings: Iterable[Sighting],
-        *,
-        ids: Mapping[str, str],
-        attributes: Mapping[str, Any],
-        received_at: Instant,
-    ) -> list[Verdict]:
-        """Exposures of one unit that an assignment logs itself; as `take`."""
-        items = [
-            {
-                "type": "exposure",
-                "experiment": one.experiment,
-                "variant": one.variant,
-                "ids": dict(ids),
-                "attributes": dict(attributes),
-                "overridden": one.overridden,
-            }
-            for one in sightings
-        ]
-        return self.take(environment, key_selector, items, sent_at=None, received_at=received_at)
 
     def close(self) -> None:
         """Commit what waits in this process and take no more."""

@@ -21,7 +21,7 @@ from experiments.events.event_ids import canonical_text, digest_of
 from experiments.events.records import UnitId
 from experiments.events.unit_hash import unit_hash
 
-MAX_BATCH_ITEMS = 1_000
+MAX_ITEMS = 1_000
 MAX_ITEM_BYTES = 32 * 1024
 MAX_DEPTH = 20
 MAX_ATTRIBUTES = 64
