@@ -1,0 +1,106 @@
+"""The results document: what the API answers, and what the page and the terminal draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from experiments.analysis.comparisons import compare
+from experiments.analysis.decision import Evidence, days_left, decide
+from experiments.analysis.health import health
+from experiments.analysis.task import Findings
+from experiments.definitions.lifecycle import ARCHIVED, SHIPPED, STOPPED, Standing
+from experiments.definitions.metric import Metric
+from experiments.definitions.time import DAY, Instant, format_instant
+from experiments.settings import VERSION
+
+NOTHING = Findings(arms=(), crossovers=0, excluded={}, rejected=0)
+
+Document = dict[str, Any]
+
+
+def results(
+    standing: Standing,
+    metrics: tuple[Metric, ...],
+    found: Findings,
+    *,
+    watermark: int,
+    as_of: Instant,
+) -> Document:
+    """Draw up the report; `metrics` stand in the order of the experiment's."""
+    experiment, phase, plan = standing.experiment, standing.phase, standing.experiment.plan
+    ended = standing.status in {STOPPED, SHIPPED, ARCHIVED}
+    arms = {arm.variant: arm.units for arm in found.arms}
+    units = {variant.key: arms.get(variant.key, 0) for variant in experiment.variants}
+    checks = health(experiment, found)
+    compared = compare(experiment, metrics, found)
+    decision = decide(
+        Evidence(
+            started_at=None if phase is None else phase.started_at,
+            ended=ended,
+            as_of=as_of,
+            plan=plan,
+            units=units,
+            names={variant.key: variant.name for variant in experiment.variants},
+            health=checks,
+            metrics=compared,
+        )
+    )
+    return {
+        "experiment": experiment.key,
+        "name": experiment.name,
+        "hypothesis": experiment.hypothesis,
+        "environment": standing.environment,
+        "revision": standing.revision,
+        "status": standing.status,
+        "phase": None if phase is None else phase.number,
+        "assignment": experiment.assignment,
+        "basis": plan.basis,
+        "alpha": plan.alpha,
+        "correction": plan.correction,
+        "watermark": watermark,
+        "as_of": format_instant(as_of),
+        "version": VERSION,
+        "started_at": None if phase is None else format_instant(phase.started_at),
+        "ended_at": _instant(phase.ended_at if phase is not None and ended else None),
+        "next_maturity_at": _instant(next_maturity(metrics, found)),
+        "control": experiment.control.key,
+        "winner": standing.winner,
+        "variants": [
+            {"key": variant.key, "name": variant.name, "weight": variant.weight}
+            for variant in experiment.variants
+        ],
+        "units": units,
+        "crossovers": found.crossovers,
+        "planned_units": plan.planned_units,
+        "minimum_effect": plan.minimum_effect,
+        "health": checks,
+        "decision": decision.to_document(),
+        "metrics": compared,
+    }
+
+
+def next_maturity(metrics: tuple[Metric, ...], found: Findings) -> Instant | None:
+    """When the next unit will have seen the whole window of a metric."""
+    instants = [
+        metric.mature_at(one.waits_from)
+        for arm in found.arms
+        for metric, one in zip(metrics, arm.measured, strict=True)
+        if one.waits_from is not None
+    ]
+    return min(instants, default=None)
+
+
+def good_until(
+    document: Document, standing: Standing, matures_at: Instant | None, as_of: Instant
+) -> Instant | None:
+    """When the report changes though the log does not: a unit matures, or a day of waiting ends."""
+    phase = standing.phase
+    if phase is None or document["decision"]["rule"] != "waiting_for_days":
+        return matures_at
+    week = days_left(phase.started_at, phase.started_at)
+    tomorrow = phase.started_at + (week + 1 - days_left(phase.started_at, as_of)) * DAY
+    return tomorrow if matures_at is None else min(matures_at, tomorrow)
+
+
+def _instant(instant: Instant | None) -> str | None:
+    return None if instant is None else format_instant(instant)

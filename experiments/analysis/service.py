@@ -1,0 +1,235 @@
+"""Reports on demand: the stored one while it holds, else a new one, made once for all who ask.
+
+A report holds every event acknowledged before it was asked for: the watermark is read after the
+request has come, and the log is read up to it or further.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from experiments.analysis.process import read_log, source_of
+from experiments.analysis.results import NOTHING, good_until, next_maturity, results
+from experiments.analysis.task import Task
+from experiments.definitions.errors import EvenhandError, NotFound, Unavailable
+from experiments.definitions.lifecycle import Standing
+from experiments.definitions.metric import Metric
+from experiments.definitions.time import now
+from experiments.settings import VERSION, Settings
+from experiments.store.database import Database
+from experiments.store.experiments import find_standing
+from experiments.store.metrics import find_metrics
+from experiments.store.reports import (
+    StoredReport,
+    find_latest_report,
+    find_report,
+    insert_report,
+)
+from experiments.store.watermark import read_watermark
+
+# Each analysis may take all cores and `analysis_memory`: one at a time in a process.
+_AT_ONCE = 1
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A finished report; `etag` names its contents."""
+
+    document: dict[str, Any]
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A report in the making: it will hold the log up to `watermark`; `progress` is 0–1."""
+
+    watermark: int
+    progress: float
+
+
+@dataclass(slots=True)
+class _Job:
+    """One report in the making. Who asks before it has begun is served by it too."""
+
+    revision: int
+    watermark: int
+    begun: bool = False
+    progress: float = 0.0
+    done: threading.Event = field(default_factory=threading.Event)
+    report: StoredReport | None = None
+    error: EvenhandError | None = None
+
+    def serves(self, standing: Standing, watermark: int) -> bool:
+        if self.done.is_set() or self.revision != standing.revision:
+            return False
+        return self.watermark >= watermark or not self.begun
+
+
+class Reports:
+    """Safe for threads and for forks: what runs in one process is no other's."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def results(self, environment: str, key: str, *, wait: float = 30.0) -> Report | Pending:
+        """The report with every event acknowledged before this call.
+
+        Waits at most `wait` seconds for it; the work then goes on, and its report is found by
+        `stored`. Raises `NotFound` EXPERIMENT_NOT_FOUND, `Unavailable` ANALYSIS_FAILED,
+        ANALYSIS_DEADLINE or what the store raises.
+        """
+        asked = time.monotonic()
+        standing, metrics = self._definition(environment, key)
+        if standing.phase is None:
+            # No phase, no exposure that counts: there is nothing to read or to keep.
+            document = results(standing, metrics, NOTHING, watermark=0, as_of=now())
+            return Report(document, _etag(standing.revision, 0, standing.updated_at))
+        watermark = read_watermark(self._database)
+        with self._database.read() as connection:
+            found = find_report(connection, environment, key, standing.revision, VERSION, watermark)
+        if found is not None and (found.good_until is None or now() < found.good_until):
+            return _report(found)
+        job = self._job(standing, metrics, watermark)
+        if not job.done.wait(max(0.0, asked + wait - time.monotonic())):
+            return Pending(job.watermark, job.progress)
+        if job.error is not None:
+            raise job.error
+        if job.report is None:
+            raise AssertionError("a job that is done has a report or an error")
+        return _report(job.report)
+
+    def stored(self, environment: str, key: str, as_of: int | None = None) -> Report:
+        """The last stored report, or the first one that holds the log up to the watermark `as_of`.
+
+        Raises `NotFound` EXPERIMENT_NOT_FOUND, REPORT_NOT_FOUND.
+        """
+        with self._database.read() as connection:
+            if find_standing(connection, environment, key) is None:
+                raise _unknown(key)
+            found = find_latest_report(connection, environment, key, as_of)
+        if found is None:
+            raise NotFound(
+                "REPORT_NOT_FOUND",
+                f"no report of {key!r} is stored"
+                + ("" if as_of is None else f" for the watermark {as_of} or a later one")
+                + "; ask for the results without `stored` and `as_of` to have one made",
+            )
+        return _report(found)
+
+    def _definition(self, environment: str, key: str) -> tuple[Standing, tuple[Metric, ...]]:
+        with self._database.read() as connection:
+            standing = find_standing(connection, environment, key)
+            if standing is None:
+                raise _unknown(key)
+            uses = [use.metric for use in standing.experiment.metrics]
+            metrics = find_metrics(connection, environment, uses)
+        missing = [name for name in uses if name not in metrics]
+        if missing:
+            raise NotFound(
+                "METRIC_NOT_FOUND",
+                f"{key!r} uses metrics that do not exist: {', '.join(missing)}; create them",
+            )
+        return standing, tuple(metrics[name] for name in uses)
+
+    def _job(self, standing: Standing, metrics: tuple[Metric, ...], watermark: int) -> _Job:
+        """The job that will hold `watermark`, a new one where none does.
+
+        A job that waits for its turn takes later watermarks too, so that under a stream of
+        events and requests there is at most one at work and one waiting per experiment.
+        """
+        name = (standing.environment, standing.experiment.key)
+        with self._lock:
+            for job in self._jobs.get(name, []):
+                if job.serves(standing, watermark):
+                    job.watermark = max(job.watermark, watermark)
+                    return job
+            job = _Job(standing.revision, watermark)
+            self._jobs.setdefault(name, []).append(job)
+        threading.Thread(
+            target=self._work, args=(job, standing, metrics), name="analysis", daemon=True
+        ).start()
+        return job
+
+    def _work(self, job: _Job, standing: Standing, metrics: tuple[Metric, ...]) -> None:
+        name = (standing.environment, standing.experiment.key)
+        with self._turns:
+            with self._lock:
+                job.begun = True
+            try:
+                job.report = self._make(job, standing, metrics)
+            except EvenhandError as error:
+                job.error = error
+            except Exception:  # noqa: BLE001 — whoever waits must be told
+                _log.exception("analysis of %s/%s failed", *name)
+                job.error = Unavailable(
+                    "ANALYSIS_FAILED", "the analysis failed and the service's log says why"
+                )
+            finally:
+                with self._lock:
+                    self._jobs[name].remove(job)
+                    if not self._jobs[name]:
+                        del self._jobs[name]
+                job.done.set()
+
+    def _make(self, job: _Job, standing: Standing, metrics: tuple[Metric, ...]) -> StoredReport:
+        experiment, phase = standing.experiment, standing.phase
+        if phase is None:
+            raise AssertionError("a draft has no job")
+        as_of = now()
+        task = Task(
+            environment=standing.environment,
+            experiment=experiment.key,
+            phase=phase.number,
+            unit_type=experiment.unit_type,
+            watermark=job.watermark,
+            as_of=as_of,
+            metrics=metrics,
+        )
+
+        def progress(fraction: float) -> None:
+            job.progress = fraction
+
+        found = read_log(task, source_of(self._database), self._settings, progress)
+        document = results(standing, metrics, found, watermark=task.watermark, as_of=as_of)
+        report = StoredReport(
+            environment=standing.environment,
+            experiment=experiment.key,
+            revision=standing.revision,
+            version=VERSION,
+            watermark=task.watermark,
+            as_of=as_of,
+            good_until=good_until(document, standing, next_maturity(metrics, found), as_of),
+            document=document,
+        )
+        with self._database.write() as connection:
+            insert_report(connection, report)
+        return report
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(_AT_ONCE)
+        self._jobs: dict[tuple[str, str], list[_Job]] = {}
+
+
+def _report(stored: StoredReport) -> Report:
+    return Report(stored.document, _etag(stored.revision, stored.watermark, stored.as_of))
+
+
+def _etag(revision: int, watermark: int, as_of: int) -> str:
+    return f"{revision}-{watermark}-{as_of}-{VERSION}"
+
+
+def _unknown(key: str) -> NotFound:
+    return NotFound(
+        "EXPERIMENT_NOT_FOUND", f"there is no experiment {key!r} in this environment; create it"
+    )

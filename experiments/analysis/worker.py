@@ -1,0 +1,134 @@
+"""The process that reads the log: `python -m experiments.analysis.worker`, started per report.
+
+DuckDB's scanner carries a SQLite library of its own, and closing its file drops the POSIX locks
+that a library already in the process holds on it. So DuckDB lives in this process alone, which
+never opens the store through `sqlite3`, and leaves with its report.
+
+Standard input: one JSON line {"task", "source", "memory", "scratch"}, then nothing until the
+parent closes it. Standard output: JSON lines of {"progress": 0…1}, the last of them either
+{"findings"} or {"error": text}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+import ibis
+from ibis.backends.duckdb import Backend
+from ibis.expr.types import Table
+
+from experiments.analysis.cohort import Log, further_ids, links_to
+from experiments.analysis.moments import Row, findings, moments, tally
+from experiments.analysis.task import (
+    Findings,
+    Source,
+    Task,
+    findings_to_document,
+    task_from_document,
+)
+
+_SCHEMAS = {"sqlite": "main", "postgres": "public"}
+
+
+def main() -> int:
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    try:
+        found = run(
+            task_from_document(order["task"]),
+            Source(**order["source"]),
+            memory=order["memory"],
+            scratch=order["scratch"],
+        )
+    except (duckdb.Error, OSError) as error:
+        _say({"error": f"{type(error).__name__}: {error}"})
+        return 1
+    _say({"findings": findings_to_document(found)})
+    return 0
+
+
+def run(task: Task, source: Source, *, memory: str, scratch: str) -> Findings:
+    connection = connect(source, memory=memory, scratch=scratch)
+    _say({"progress": 0.1})
+    log = attached(connection, source)
+    several_ids = any(
+        rows(connection, table.limit(1)) for table in (further_ids(log, task), links_to(log, task))
+    )
+    tallies = rows(connection, tally(log, task))
+    rejected = _rejected(connection, source, task)
+    _say({"progress": 0.2})
+    arms = rows(connection, moments(log, task, several_ids=several_ids))
+    _say({"progress": 0.9})
+    return findings(task, arms, tallies, rejected)
+
+
+def connect(source: Source, *, memory: str, scratch: str) -> Backend:
+    """DuckDB with the database attached as `log`, within `memory`, spilling into `scratch`."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory,
+        "temp_directory": scratch,
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    if source.password is not None:
+        os.environ["PGPASSWORD"] = source.password
+    raw = duckdb.connect(config=settings)
+    raw.execute(f"LOAD {_quoted(_extension(source.engine))}")
+    raw.execute(f"ATTACH {_quoted(source.location)} AS log (TYPE {source.engine}, READ_ONLY)")
+    return ibis.duckdb.from_connection(raw)
+
+
+def attached(connection: Backend, source: Source) -> Log:
+    schema = ("log", _SCHEMAS[source.engine])
+    names = ("exposures", "outcomes", "outcome_ids", "links")
+    return Log(*(connection.table(name, database=schema) for name in names))
+
+
+def rows(connection: Backend, table: Table) -> list[Row]:
+    answer: Any = connection.raw_sql(connection.compile(table))
+    names = [column[0] for column in answer.description]
+    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+
+def _rejected(connection: Backend, source: Source, task: Task) -> int:
+    """Count the dead letters of the environment that name the experiment or one of its events."""
+    # A body is what a client sent, which may be no JSON at all.
+    query = f"""
+        SELECT count(*) FROM (
+            SELECT CASE WHEN json_valid(body) THEN body END AS item
+            FROM log.{_SCHEMAS[source.engine]}.dead_letters WHERE environment = ?
+        ) WHERE item ->> '$.experiment' = ? OR list_contains(?, item ->> '$.event')
+    """  # noqa: S608 — the schema is one of two names of ours
+    parameters = [task.environment, task.experiment, list(task.events)]
+    row = connection.con.execute(query, parameters).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _extension(engine: str) -> str:
+    """Load by path: installing an extension would write into the home directory."""
+    package = files(f"duckdb_extension_{engine}_scanner")
+    version = f"v{duckdb.__version__}"
+    return str(package / "extensions" / version / f"{engine}_scanner.duckdb_extension")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _say(line: dict[str, Any]) -> None:
+    print(json.dumps(line), flush=True)  # noqa: T201 — the parent reads it
+
+
+def _leave_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(2)  # standard input has ended: the parent gave up or is dead
+
+
+if __name__ == "__main__":
+    sys.exit(main())
