@@ -22,7 +22,7 @@ CORRECTIONS = (
     "none",
 )
 ASSIGNMENTS = ("internal", "external")
-WEIGHT_TOLERANCE = 1e-6
+WEIGHT_TOLERANCE = 1e-6 + 1e-12  # three times 0.333333 is within, whatever the rounding
 _KEY = re.compile(KEY_PATTERN)
 
 Document = dict[str, Any]
@@ -198,7 +198,7 @@ def _identity(experiment: Experiment) -> list[Problem]:
         )
     try:
         ZoneInfo(experiment.time_zone)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         problems.append(
             Problem(
                 "time_zone",
