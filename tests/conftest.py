@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,10 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
+from experiments.store.database import Database
+from experiments.store.migrate import migrate
+
+ENGINES = ("sqlite", "postgresql")
 ROOT = Path(__file__).parent.parent
 _names = itertools.count()
 
@@ -44,14 +51,82 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres: str) -> Iterator[str]:
     """A new, empty database in that server."""
-    import psycopg  # noqa: PLC0415 — only where it is used
-
     name = f"test_{os.getpid()}_{next(_names)}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     yield postgres.replace("/postgres?", f"/{name}?")
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def new_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Make a migrated database in a file; its URL."""
+    folder = tmp_path_factory.mktemp("sqlite")
+    template = folder / "template.db"
+    _migrated(f"sqlite:///{template}")
+
+    def make() -> str:
+        path = folder / f"{uuid4().hex}.db"
+        shutil.copy(template, path)
+        return f"sqlite:///{path}"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def new_postgresql(postgres: str) -> Callable[[], str]:
+    """Make a migrated database in the server; its URL."""
+
+    def url(name: str) -> str:
+        return postgres.replace("/postgres?", f"/{name}?")
+
+    def create(name: str, template: str) -> str:
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return url(name)
+
+    _migrated(create("evenhand_template", "template0"))
+    return lambda: create(f"t{uuid4().hex}", "evenhand_template")
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database on each engine in turn."""
+    make: Callable[[], str] = request.getfixturevalue(f"new_{request.param}")
+    return make()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def sqlite_database(new_sqlite: Callable[[], str]) -> Iterator[Database]:
+    database = Database(new_sqlite())
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def postgres_database(new_postgresql: Callable[[], str]) -> Iterator[Database]:
+    database = Database(new_postgresql())
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def _migrated(url: str) -> None:
+    database = Database(url)
+    migrate(database)
+    database.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
