@@ -11,6 +11,45 @@ from experiments.analysis.task import Task
 
 SERVER = "server"  # the clock of an event that only the server has timed
 
+_COLUMNS = {
+    "exposures": {
+        "environment": "string",
+        "experiment": "string",
+        "phase": "int64",
+        "variant": "string",
+        "unit_hash": "int64",
+        "first_at": "int64",
+        "clock": "string",
+        "mark": "string",
+        "agrees": "boolean",
+        "created_seq": "int64",
+    },
+    "outcomes": {
+        "environment": "string",
+        "event_id": "string",
+        "event": "string",
+        "unit_type": "string",
+        "unit_hash": "int64",
+        "value": "float64",
+        "at": "int64",
+        "clock": "string",
+        "change_seq": "int64",
+    },
+    "outcome_ids": {
+        "environment": "string",
+        "event_id": "string",
+        "unit_type": "string",
+        "unit_hash": "int64",
+    },
+    "links": {
+        "environment": "string",
+        "unit_hash": "int64",
+        "other_type": "string",
+        "other_hash": "int64",
+        "first_at": "int64",
+    },
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Log:
@@ -22,6 +61,16 @@ class Log:
     links: Table
 
 
+def log_in(database: str, catalog: str | None = None) -> Log:
+    """The log in a database of an engine, in Ibis' words; nothing is asked of the engine."""
+    return Log(
+        **{
+            name: ibis.table(columns, name=name, catalog=catalog, database=database)
+            for name, columns in _COLUMNS.items()
+        }
+    )
+
+
 def exposures_of(log: Log, task: Task) -> Table:
     """The exposures of the phase, counted ones and marked ones."""
     seen = log.exposures
@@ -30,30 +79,13 @@ def exposures_of(log: Log, task: Task) -> Table:
         seen.experiment == task.experiment,
         seen.phase == task.phase,
         seen.created_seq <= task.watermark,
-    )
-
-
-def cohort(log: Log, task: Task) -> Table:
-    """One row per exposed unit: unit_hash, arm, first_at, by_server, agrees.
-
-    `arm` is NULL for a unit that met two variants. The log holds a row per unit and variant, so
-    every other unit has one row only, and its clock is that of its first exposure.
-    """
-    seen = exposures_of(log, task)
-    seen = seen.filter(seen.mark.isnull())
-    units = seen.group_by("unit_hash").aggregate(
-        one=seen.variant.min(),
-        other=seen.variant.max(),
-        first_at=seen.first_at.min(),
-        clock=seen.clock.min(),
-        agrees=seen.agrees.cast("int64").min(),
-    )
-    return units.select(
+    ).select(
         "unit_hash",
+        "variant",
         "first_at",
-        "agrees",
-        arm=ibis.ifelse(units.one == units.other, units.one, ibis.null(str)),
-        by_server=units.clock == SERVER,
+        "mark",
+        by_server=seen.clock == SERVER,
+        agrees=seen.agrees.cast("int8"),
     )
 
 
@@ -69,8 +101,8 @@ def outcomes_of(log: Log, task: Task, *, several_ids: bool) -> Table:
         done.environment == task.environment,
         done.event.isin(task.events),
         done.change_seq <= task.watermark,
-    )
-    columns = ("unit_hash", "event", "value", "at", "clock")
+    ).mutate(by_server=done.clock == SERVER)
+    columns = ("unit_hash", "event", "value", "at", "by_server")
     own = done.filter(done.unit_type == task.unit_type).select(*columns)
     if not several_ids:
         return own
@@ -95,3 +127,26 @@ def links_to(log: Log, task: Task) -> Table:
     # dropped out of the report because of it would take acknowledged outcomes with it.
     links = log.links
     return links.filter(links.environment == task.environment, links.other_type == task.unit_type)
+
+
+def cohort(exposures: Table) -> Table:
+    """One row per exposed unit: unit_hash, arm, first_at, by_server, agrees.
+
+    `arm` is NULL for a unit that met two variants. The log holds a row per unit and variant, so
+    every other unit has one row only, and its clock is that of its first exposure.
+    """
+    seen = exposures.filter(exposures.mark.isnull())
+    units = seen.group_by("unit_hash").aggregate(
+        one=seen.variant.min(),
+        other=seen.variant.max(),
+        first_at=seen.first_at.min(),
+        by_server=seen.by_server.all(),
+        agrees=seen.agrees.min(),
+    )
+    return units.select(
+        "unit_hash",
+        "first_at",
+        "by_server",
+        "agrees",
+        arm=ibis.ifelse(units.one == units.other, units.one, ibis.null(str)),
+    )

@@ -7,7 +7,6 @@ from typing import Any
 import ibis
 from ibis.expr.types import BooleanValue, FloatingColumn, Table
 
-from experiments.analysis.cohort import Log, exposures_of
 from experiments.analysis.per_unit import event_names, measure_names, measures_of, per_unit
 from experiments.analysis.task import Arm, Findings, Measured, Task
 from experiments.definitions.metric import Metric
@@ -18,9 +17,12 @@ LARGEST = 1e60
 Row = dict[str, Any]
 
 
-def moments(log: Log, task: Task, *, several_ids: bool) -> Table:
-    """All metrics in one pass: a row per variant, and one with a NULL arm for the crossovers."""
-    units = per_unit(log, task, several_ids=several_ids)
+def moments(exposures: Table, outcomes: Table, task: Task) -> Table:
+    """All metrics in one pass: a row per variant, and one with a NULL arm for the crossovers.
+
+    Takes what `exposures_of` and `outcomes_of` give.
+    """
+    units = per_unit(exposures, outcomes, task)
     names = measure_names(task)
     columns = {
         "units": units.count(),
@@ -43,9 +45,9 @@ def moments(log: Log, task: Task, *, several_ids: bool) -> Table:
     return units.group_by("arm").aggregate(**columns)
 
 
-def tally(log: Log, task: Task) -> Table:
+def tally(exposures: Table) -> Table:
     """Exposures per variant and mark, crossovers included."""
-    return exposures_of(log, task).group_by("variant", "mark").aggregate(exposed=ibis._.count())
+    return exposures.group_by("variant", "mark").aggregate(exposed=ibis._.count())
 
 
 def findings(task: Task, arms: list[Row], tallies: list[Row], rejected: int) -> Findings:

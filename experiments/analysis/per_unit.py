@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import ibis
 from ibis.expr.types import BooleanValue, FloatingColumn, IntegerColumn, IntegerValue, Table
 
-from experiments.analysis.cohort import SERVER, Log, cohort, outcomes_of
+from experiments.analysis.cohort import cohort
 from experiments.analysis.task import Task
 from experiments.definitions.metric import Metric
 
@@ -33,15 +33,17 @@ def measures_of(metric: Metric) -> tuple[Measure, Measure | None]:
     return above, None
 
 
-def per_unit(log: Log, task: Task, *, several_ids: bool) -> Table:
-    """The cohort with a column per measure (`measure_names`) and per event (`event_names`)."""
-    units = cohort(log, task)
+def per_unit(exposures: Table, outcomes: Table, task: Task) -> Table:
+    """The cohort with a column per measure (`measure_names`) and per event (`event_names`).
+
+    Takes what `exposures_of` and `outcomes_of` give.
+    """
+    units = cohort(exposures)
     measures, events = measure_names(task), event_names(task)
     if not events:
         return units.mutate(last_outcome_at=ibis.null("int64"))
-    done = outcomes_of(log, task, several_ids=several_ids)
-    met = done.join(units.filter(units.arm.notnull()), "unit_hash")
-    both_by_server = met.by_server & (met.clock == SERVER)
+    met = outcomes.join(units.filter(units.arm.notnull()), "unit_hash")
+    both_by_server = met.by_server & met.by_server_right
     # The public SDKs post each batch from a thread of its own, so that an outcome may overtake
     # the exposure that caused it; with one clock for both, a short lead counts as none.
     counts = met.at >= met.first_at - ibis.ifelse(both_by_server, task.grace, 0)

@@ -15,6 +15,8 @@ import json
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -23,7 +25,13 @@ import ibis
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table
 
-from experiments.analysis.cohort import Log, further_ids, links_to
+from experiments.analysis.cohort import (
+    exposures_of,
+    further_ids,
+    links_to,
+    log_in,
+    outcomes_of,
+)
 from experiments.analysis.moments import Row, findings, moments, tally
 from experiments.analysis.task import (
     Findings,
@@ -55,17 +63,24 @@ def main() -> int:
 
 def run(task: Task, source: Source, *, memory: str, scratch: str) -> Findings:
     connection = connect(source, memory=memory, scratch=scratch)
+    log = log_in(_SCHEMAS[source.engine], catalog="log")
     _say({"progress": 0.1})
-    log = attached(connection, source)
     several_ids = any(
         rows(connection, table.limit(1)) for table in (further_ids(log, task), links_to(log, task))
     )
-    tallies = rows(connection, tally(log, task))
-    rejected = _rejected(connection, source, task)
-    _say({"progress": 0.2})
-    arms = rows(connection, moments(log, task, several_ids=several_ids))
+    # A scan of SQLite has one thread, and so has all that is joined to it in the same breath: the
+    # columns and rows that are needed come over first, and all threads work on the copy.
+    with ThreadPoolExecutor() as pool:
+        exposures, outcomes = pool.map(
+            partial(_copied, connection),
+            ("seen", "done"),
+            (exposures_of(log, task), outcomes_of(log, task, several_ids=several_ids)),
+        )
+    _say({"progress": 0.6})
+    tallies = rows(connection, tally(exposures))
+    arms = rows(connection, moments(exposures, outcomes, task))
     _say({"progress": 0.9})
-    return findings(task, arms, tallies, rejected)
+    return findings(task, arms, tallies, _rejected(connection, source, task))
 
 
 def connect(source: Source, *, memory: str, scratch: str) -> Backend:
@@ -73,8 +88,9 @@ def connect(source: Source, *, memory: str, scratch: str) -> Backend:
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
         "temp_directory": scratch,
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
     }
     if source.password is not None:
         os.environ["PGPASSWORD"] = source.password
@@ -84,10 +100,10 @@ def connect(source: Source, *, memory: str, scratch: str) -> Backend:
     return ibis.duckdb.from_connection(raw)
 
 
-def attached(connection: Backend, source: Source) -> Log:
-    schema = ("log", _SCHEMAS[source.engine])
-    names = ("exposures", "outcomes", "outcome_ids", "links")
-    return Log(*(connection.table(name, database=schema) for name in names))
+def _copied(connection: Backend, name: str, table: Table) -> Table:
+    with connection.con.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {name} AS {connection.compile(table)}")
+    return ibis.table(table.schema(), name=name)
 
 
 def rows(connection: Backend, table: Table) -> list[Row]:
@@ -99,14 +115,16 @@ def rows(connection: Backend, table: Table) -> list[Row]:
 def _rejected(connection: Backend, source: Source, task: Task) -> int:
     """Count the dead letters of the environment that name the experiment or one of its events."""
     # A body is what a client sent, which may be no JSON at all.
+    events = ", ".join(_quoted(event) for event in task.events)
     query = f"""
         SELECT count(*) FROM (
             SELECT CASE WHEN json_valid(body) THEN body END AS item
-            FROM log.{_SCHEMAS[source.engine]}.dead_letters WHERE environment = ?
-        ) WHERE item ->> '$.experiment' = ? OR list_contains(?, item ->> '$.event')
-    """  # noqa: S608 — the schema is one of two names of ours
-    parameters = [task.environment, task.experiment, list(task.events)]
-    row = connection.con.execute(query, parameters).fetchone()
+            FROM log.{_SCHEMAS[source.engine]}.dead_letters
+            WHERE environment = {_quoted(task.environment)}
+        ) WHERE item ->> '$.experiment' = {_quoted(task.experiment)}
+            OR list_contains([{events}], item ->> '$.event')
+    """  # noqa: S608 — quoted here; bound parameters would load pandas
+    row = connection.con.execute(query).fetchone()
     return 0 if row is None else int(row[0])
 
 
