@@ -14,6 +14,7 @@ class Reason(StrEnum):
     ZERO_VARIANCE = "zero_variance"
     BASELINE_NEAR_ZERO = "baseline_near_zero"
     ZERO_DENOMINATOR = "zero_denominator"
+    SIGNS_DIFFER = "signs_differ"
 
 
 class StatsError(ValueError):

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from stats.errors import Reason
 from stats.moments import Moments
-from stats.records import Array, Interval, Real, Reasons, Record, plain, reasons, unless
+from stats.records import Array, Interval, Real, Reasons, Record, holds, plain, reasons, unless
 from stats.welch import critical_tail, critical_value, satterthwaite
 
 
@@ -39,8 +39,68 @@ def fieller_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.0
     >>> round(lift.estimate, 6), lift.interval.lower < lift.interval.upper
     (0.1, True)
     """
-    error, df, why = satterthwaite(control, treatment)
-    t2 = np.square(critical_value(df, critical_tail(alpha, "two-sided")))
+    _, df, _ = satterthwaite(control, treatment)
+    critical = critical_value(df, critical_tail(alpha, "two-sided"))
+    ends, reason = fieller_ends(control, treatment, critical)
+    level = plain(1 - np.asarray(alpha, dtype=np.float64))
+    return Lift(plain(relative(control, treatment)), ends, level, "fieller", reason)
+
+
+def linear_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.05) -> Lift:
+    """Bound the lift by estimate ± t·se with the delta-method standard error.
+
+    Covers a little less than `fieller_lift` where the lift is large; refused on the same
+    baselines. Raises `not_a_probability`.
+
+    >>> linear_lift(Moments(300, 2.0, 900.0), Moments(300, 2.5, 900.0)).interval
+    Interval(lower=0.09254..., upper=0.40745...)
+    """
+    critical, reason = _reachable(control, treatment, alpha)
+    lift, reach = relative(control, treatment), critical * relative_error(control, treatment)
+    ends = Interval(unless(reason, lift - reach), unless(reason, lift + reach))
+    level = plain(1 - np.asarray(alpha, dtype=np.float64))
+    return Lift(plain(lift), ends, level, "linear delta", reason)
+
+
+def log_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.05) -> Lift:
+    """Bound the lift by exp(log(m_t/m_c) ± t·√(v_t/m_t² + v_c/m_c²)) − 1.
+
+    Means of different signs have no log ratio: `SIGNS_DIFFER`. Raises `not_a_probability`.
+
+    >>> log_lift(Moments(300, 2.0, 900.0), Moments(300, 2.5, 900.0)).interval
+    Interval(lower=0.10205..., upper=0.41780...)
+    """
+    critical, near = _reachable(control, treatment, alpha)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.asarray(treatment.mean) / control.mean
+        reach = critical * relative_error(control, treatment) / ratio
+    reason = reasons(np.shape(reach), (~(ratio > 0), Reason.SIGNS_DIFFER), known=[near])
+    spread = np.exp(np.where(holds(reason), 0.0, reach))
+    sign = np.sign(control.mean)
+    ends = sign * (ratio / spread - 1), sign * (ratio * spread - 1)
+    level = plain(1 - np.asarray(alpha, dtype=np.float64))
+    return Lift(
+        plain(relative(control, treatment)),
+        Interval(unless(reason, np.minimum(*ends)), unless(reason, np.maximum(*ends))),
+        level,
+        "log delta",
+        reason,
+    )
+
+
+def _reachable(control: Moments, treatment: Moments, alpha: ArrayLike) -> tuple[Array, Reasons]:
+    """Return the critical value, and the reasons for which no lift has an interval."""
+    _, df, _ = satterthwaite(control, treatment)
+    critical = critical_value(df, critical_tail(alpha, "two-sided"))
+    return critical, fieller_ends(control, treatment, critical)[1]
+
+
+def fieller_ends(
+    control: Moments, treatment: Moments, critical: ArrayLike
+) -> tuple[Interval, Reasons]:
+    """Return every lift within `critical` standard errors, and why the set may be unbounded."""
+    error, _, why = satterthwaite(control, treatment)
+    t2 = np.square(critical)
     base, v_c = np.asarray(control.mean), np.asarray(control.squared_error)
     change = np.asarray(treatment.mean) - base
     curvature = np.square(base) - t2 * v_c
@@ -63,8 +123,7 @@ def fieller_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.0
         unless(reason, np.minimum(sign * far, sign * near)),
         unless(reason, np.maximum(sign * far, sign * near)),
     )
-    level = plain(1 - np.asarray(alpha, dtype=np.float64))
-    return Lift(plain(relative(control, treatment)), ends, level, "fieller", reason)
+    return ends, reason
 
 
 def relative(control: Moments, treatment: Moments) -> Array:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.special as sc
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from stats.errors import Reason, finite, positive, probability
+from stats.errors import Reason, finite, positive, probability, refuse
 from stats.lift import relative, relative_error
 from stats.moments import Moments
 from stats.records import Array, Interval, Real, Reasons, Record, plain, reasons, unless
@@ -15,13 +15,16 @@ from stats.welch import satterthwaite
 
 @dataclass(frozen=True, slots=True)
 class Posterior(Record):
-    """What is believed of the lift (0.02 is +2 % of |control|) after the data.
+    """What is believed of an effect after the data: the lift, 0.02 being +2 % of |control|.
 
-    `estimate` and `standard_deviation` are the posterior's; `interval` is equal-tailed with
-    probability `level`. `chance_to_win` is the probability that treatment is better in the
-    metric's direction. `expected_loss_ship` is the lift given up on average by shipping a
-    treatment that may be worse, `expected_loss_keep` by keeping a control that may be worse.
-    `prior` is (mean, sd) of a normal prior on the lift, or (a, b) of a beta prior on each rate.
+    (`effect_posterior` speaks of the difference in the unit of the metric instead.) `estimate`
+    and `standard_deviation` are the posterior's; `interval` is equal-tailed with probability
+    `level`, and for a normal posterior also the one of highest density. `chance_to_win` is the
+    probability that treatment is better in the metric's direction. `expected_loss_ship` is the
+    effect given up on average by shipping a treatment that may be worse, `expected_loss_keep` by
+    keeping a control that may be worse. `in_rope` is the probability of an effect within `rope`,
+    the region of practical equivalence. `prior` is (mean, sd) of a normal prior on the effect, or
+    (a, b) of a beta prior on each rate.
     """
 
     estimate: Real
@@ -33,6 +36,8 @@ class Posterior(Record):
     expected_loss_keep: Real
     prior: tuple[float, float]
     method: str
+    rope: tuple[float, float] | None = None
+    in_rope: Real | None = None
     reason: Reasons = None
 
 
@@ -44,43 +49,119 @@ def lift_posterior(
     prior_sd: float = 0.3,
     level: ArrayLike = 0.95,
     increase_is_better: ArrayLike = True,
+    rope: tuple[float, float] | None = None,
 ) -> Posterior:
     """Combine N(prior_mean, prior_sd²) on the lift with its delta-method likelihood.
 
     Precisions add: 1/s² = 1/prior_sd² + 1/se². The likelihood is a poor one where the baseline
-    is within its own `level` interval of 0, so there the reason is `BASELINE_NEAR_ZERO`. Raises
-    `non_finite`, `not_positive`, `not_a_probability`.
+    is within its own `level` interval of 0, so there the reason is `BASELINE_NEAR_ZERO`. `rope`
+    is a pair of lifts. Raises `non_finite`, `not_positive`, `not_a_probability`, `rope_invalid`.
 
     >>> p = lift_posterior(Moments(1000, 10.0, 9e3), Moments(1000, 10.2, 9e3))
     >>> round(p.estimate, 6), round(p.chance_to_win, 6), round(p.expected_loss_ship, 9)
     (0.019959, 0.92971, 0.000421408)
     """
-    centre, width = float(finite("prior_mean", prior_mean)), float(positive("prior_sd", prior_sd))
-    reach = -sc.ndtri((1 - probability("level", level)) / 2)
     _, _, why = satterthwaite(control, treatment)
-    near = ~(np.abs(control.mean) > reach * np.sqrt(control.squared_error))
-    reason = reasons(np.shape(near), (near, Reason.BASELINE_NEAR_ZERO), known=[why])
+    near = _near_zero(control, probability("level", level))
+    return _posterior(
+        relative(control, treatment),
+        relative_error(control, treatment),
+        (prior_mean, prior_sd),
+        level,
+        increase_is_better,
+        rope,
+        "normal posterior on the lift",
+        reasons(np.shape(near), (near, Reason.BASELINE_NEAR_ZERO), known=[why]),
+    )
+
+
+def effect_posterior(
+    control: Moments,
+    treatment: Moments,
+    *,
+    prior_sd: float,
+    prior_mean: float = 0.0,
+    level: ArrayLike = 0.95,
+    increase_is_better: ArrayLike = True,
+    rope: tuple[float, float] | None = None,
+) -> Posterior:
+    """Combine N(prior_mean, prior_sd²) on the difference with its normal likelihood.
+
+    Everything, also `rope` and the losses, is in the unit of the metric; no baseline is too near
+    0. Raises `non_finite`, `not_positive`, `not_a_probability`, `rope_invalid`.
+
+    >>> p = effect_posterior(Moments(1000, 0.0, 9e3), Moments(1000, 0.2, 9e3), prior_sd=1.0)
+    >>> round(p.estimate, 6), round(p.chance_to_win, 6)
+    (0.19646, 0.930125)
+    """
+    probability("level", level)
+    error, _, why = satterthwaite(control, treatment)
+    return _posterior(
+        np.asarray(treatment.mean) - control.mean,
+        error,
+        (prior_mean, prior_sd),
+        level,
+        increase_is_better,
+        rope,
+        "normal posterior on the difference",
+        why,
+    )
+
+
+def _near_zero(control: Moments, level: Array) -> NDArray[np.bool_]:
+    reach = -sc.ndtri((1 - level) / 2) * np.sqrt(control.squared_error)
+    return np.asarray(~(np.abs(control.mean) > reach))
+
+
+def _posterior(
+    effect: Array,
+    error: Array,
+    prior: tuple[float, float],
+    level: ArrayLike,
+    increase_is_better: ArrayLike,
+    rope: tuple[float, float] | None,
+    method: str,
+    reason: Reasons,
+) -> Posterior:
+    centre, width = float(finite("prior_mean", prior[0])), float(positive("prior_sd", prior[1]))
+    region = check_rope(rope)
     with np.errstate(divide="ignore", invalid="ignore"):
-        data = 1 / np.square(relative_error(control, treatment))
+        data = 1 / np.square(error)
         precision = data + 1 / width**2
-        mean = (relative(control, treatment) * data + centre / width**2) / precision
+        mean = (effect * data + centre / width**2) / precision
     deviation = 1 / np.sqrt(precision)
-    sign = np.where(increase_is_better, 1.0, -1.0)
-    win, ship, keep = normal_decision(sign * mean, deviation)
+    reach = -sc.ndtri((1 - np.asarray(level, dtype=np.float64)) / 2) * deviation
+    win, ship, keep = normal_decision(np.where(increase_is_better, mean, -mean), deviation)
+    inside = None
+    if region is not None:
+        low, high = ((end - mean) / deviation for end in region)
+        # Φ(high) − Φ(low) on the side of the mean where it does not cancel.
+        flip = np.where(low + high > 0, -1.0, 1.0)
+        inside = unless(reason, np.abs(sc.ndtr(flip * high) - sc.ndtr(flip * low)))
     return Posterior(
         estimate=unless(reason, mean),
         standard_deviation=unless(reason, deviation),
-        interval=Interval(
-            unless(reason, mean - reach * deviation), unless(reason, mean + reach * deviation)
-        ),
+        interval=Interval(unless(reason, mean - reach), unless(reason, mean + reach)),
         level=plain(level),
         chance_to_win=unless(reason, win),
         expected_loss_ship=unless(reason, ship),
         expected_loss_keep=unless(reason, keep),
         prior=(centre, width),
-        method="normal posterior on the lift",
+        method=method,
+        rope=region,
+        in_rope=inside,
         reason=reason,
     )
+
+
+def check_rope(rope: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return the region as floats; raises `rope_invalid` unless its ends are finite and rise."""
+    if rope is None:
+        return None
+    low, high = (float(end) for end in rope)
+    if not -np.inf < low < high < np.inf:
+        refuse("rope_invalid", "rope is a pair of finite effects, lower before upper")
+    return low, high
 
 
 def normal_decision(mean: Array, deviation: Array) -> tuple[Array, Array, Array]:

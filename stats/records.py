@@ -29,18 +29,24 @@ class Record:
 
     def at(self, index: Index) -> Self:
         """Return the record of one element, with plain floats and a plain `Reason` or None."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-        shape = np.broadcast_shapes(*(part.shape for v in values.values() for part in _arrays(v)))
-        return type(self)(**{name: _pick(v, shape, index) for name, v in values.items()})
+        shape = np.broadcast_shapes(*(array.shape for array in _arrays(self)))
+        return type(self)(**{k: _pick(v, shape, index) for k, v in _fields(self).items()})
 
 
-def _arrays(value: object) -> list[NDArray[Any]]:
-    if isinstance(value, tuple):
-        return [array for part in value for array in _arrays(part)]
-    return [value] if isinstance(value, np.ndarray) else []
+def _fields(record: Record) -> dict[str, Any]:
+    return {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}  # type: ignore[arg-type]
+
+
+def _arrays(value: Any) -> list[NDArray[Any]]:
+    parts = _fields(value).values() if isinstance(value, Record) else value
+    if isinstance(parts, str | None | float | int | np.ndarray):
+        return [parts] if isinstance(parts, np.ndarray) else []
+    return [array for part in parts for array in _arrays(part)]
 
 
 def _pick(value: Any, shape: tuple[int, ...], index: Index) -> Any:
+    if isinstance(value, Record):
+        return type(value)(**{k: _pick(v, shape, index) for k, v in _fields(value).items()})
     if isinstance(value, Interval):
         return Interval(*(_pick(end, shape, index) for end in value))
     if isinstance(value, tuple):

@@ -54,40 +54,21 @@ def welch(
     >>> same.estimate, same.p_value, same.reason
     (1.0, nan, <Reason.ZERO_VARIANCE: 'zero_variance'>)
     """
-    return contrast(control, treatment, 1.0, alpha=alpha, alternative=alternative, method="welch")
-
-
-def contrast(
-    control: Moments,
-    treatment: Moments,
-    weight: ArrayLike,
-    *,
-    alpha: ArrayLike,
-    alternative: Alternative,
-    method: str,
-) -> Difference:
-    """Test mean_t − weight·mean_c = 0 with the same t, df and critical value as `welch`."""
     tail = critical_tail(alpha, alternative)
-    error, df, reason = satterthwaite(control, treatment, weight)
-    estimate = np.asarray(treatment.mean) - np.asarray(weight) * control.mean
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = estimate / error
+    error, df, reason = satterthwaite(control, treatment)
+    estimate = np.asarray(treatment.mean) - control.mean
     reach = critical_value(df, tail) * error
-    lower = estimate - reach if alternative != "less" else np.full_like(estimate, -np.inf)
-    upper = estimate + reach if alternative != "greater" else np.full_like(estimate, np.inf)
-    if alternative == "two-sided":
-        p = 2 * sc.stdtr(df, -np.abs(t))
-    else:
-        p = sc.stdtr(df, -t if alternative == "greater" else t)
+    lower = estimate - reach if alternative != "less" else np.full_like(reach, -np.inf)
+    upper = estimate + reach if alternative != "greater" else np.full_like(reach, np.inf)
     return Difference(
         estimate=plain(estimate),
         standard_error=plain(error),
         df=unless(reason, df),
         interval=Interval(unless(reason, lower), unless(reason, upper)),
         level=plain(1 - np.asarray(alpha, dtype=np.float64)),
-        p_value=unless(reason, p),
+        p_value=unless(reason, tail_probability(estimate, error, df, alternative)),
         n=plain(np.asarray(control.n) + treatment.n),
-        method=method,
+        method="welch",
         reason=reason,
     )
 
@@ -104,13 +85,19 @@ def critical_value(df: Array, tail: Array) -> Array:
     return np.asarray(-sc.stdtrit(df, tail))
 
 
-def satterthwaite(
-    control: Moments, treatment: Moments, weight: ArrayLike = 1.0
-) -> tuple[Array, Array, Reasons]:
-    """Return standard error and df of mean_t − weight·mean_c, and why they may be missing."""
+def tail_probability(estimate: Array, error: Array, df: Array, alternative: Alternative) -> Array:
+    """Return the p-value of estimate/error; NaN where the error is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(error > 0, estimate / error, np.nan)
+    if alternative == "two-sided":
+        return np.asarray(2 * sc.stdtr(df, -np.abs(t)))
+    return np.asarray(sc.stdtr(df, -t if alternative == "greater" else t))
+
+
+def satterthwaite(control: Moments, treatment: Moments) -> tuple[Array, Array, Reasons]:
+    """Return standard error and df of the difference, and why they may be missing."""
     n_c, n_t = np.asarray(control.n), np.asarray(treatment.n)
-    v_c = np.square(weight) * np.asarray(control.squared_error)
-    v_t = np.asarray(treatment.squared_error)
+    v_c, v_t = np.asarray(control.squared_error), np.asarray(treatment.squared_error)
     with np.errstate(divide="ignore", invalid="ignore"):
         df = np.square(v_c + v_t) / (np.square(v_c) / (n_c - 1) + np.square(v_t) / (n_t - 1))
     few = (n_c < 2) | (n_t < 2)

@@ -2,28 +2,74 @@ import doctest
 import importlib
 import pkgutil
 
+import numpy as np
 import pytest
 
 import stats
 
 SURFACE = [
+    "Adjusted",
+    "AdjustedLevel",
+    "AlwaysValid",
+    "BestArm",
+    "Bootstrap",
     "Difference",
+    "FixedHorizon",
+    "GroupSequential",
+    "Heterogeneity",
     "Interval",
+    "JointMoments",
     "Lift",
+    "Looks",
+    "MarginTest",
     "Moments",
     "PairMoments",
     "Posterior",
+    "Power",
+    "QuantileRanks",
     "Reason",
+    "RepeatedInterval",
     "SampleRatio",
+    "SpendingPlan",
     "StatsError",
+    "Stratified",
     "adjust",
+    "best_lift",
+    "best_rate",
     "beta_binomial",
+    "beta_binomial_highest_density",
+    "bootstrap",
+    "by_segment",
+    "classical_bounds",
+    "cluster_mean",
+    "confidence_sequence",
+    "cuped",
+    "effect_posterior",
+    "equivalence",
+    "exit_probability",
     "family_size",
     "fieller_lift",
+    "impute_missing",
+    "interaction",
+    "interval_alpha",
     "lift_posterior",
+    "lift_sequence",
+    "linear_lift",
     "linearise",
+    "log_lift",
+    "non_inferiority",
+    "plan_means",
+    "plan_proportions",
+    "post_stratify",
+    "quantile",
+    "quantile_moments",
+    "quantile_ranks",
+    "repeated_interval",
+    "sequential_srm",
     "srm",
     "welch",
+    "winsor_caps",
+    "winsorise",
 ]
 
 MODULES = [
@@ -38,7 +84,11 @@ def test_the_public_surface_is_this_and_no_more():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_doctests(name):
-    result = doctest.testmod(importlib.import_module(name), extraglobs={"np": __import__("numpy")})
+    result = doctest.testmod(
+        importlib.import_module(name),
+        extraglobs={"np": np},
+        optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE,
+    )
     assert result.failed == 0
 
 

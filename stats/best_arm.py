@@ -1,0 +1,169 @@
+"""Which of several arms is best, and what choosing each would cost."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.special as sc
+from numpy.typing import ArrayLike
+
+from stats.beta_binomial import check_beta_prior
+from stats.errors import Reason, finite, positive, refuse
+from stats.lift import relative
+from stats.moments import Moments, check_successes
+from stats.rate_ratio import logit_nodes, node_count
+from stats.records import Array, Reasons, holds, reasons
+
+_Z_NODES = np.linspace(-8.0, 8.0, 33)
+_Z_WEIGHTS = np.exp(-np.square(_Z_NODES) / 2) / np.exp(-np.square(_Z_NODES) / 2).sum()
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
+_EDGE = 7.0
+_REACH = float(sc.ndtri(0.975))
+
+
+@dataclass(frozen=True, slots=True)
+class BestArm:
+    """Chances and costs per arm, on the last axis, control first.
+
+    `probability` sums to 1. `expected_loss` is what choosing the arm gives up against the best
+    one on average, as a fraction of the control (0.01 is 1 % of |control mean|). NaN where
+    `reason` stands.
+    """
+
+    probability: Array
+    expected_loss: Array
+    prior: tuple[float, float]
+    method: str
+    reason: Reasons = None
+
+
+def best_lift(
+    control: Moments,
+    treatments: Moments,
+    *,
+    prior_mean: float = 0.0,
+    prior_sd: float = 0.3,
+    increase_is_better: bool = True,
+) -> BestArm:
+    """Compare treatments (last axis) with each other and the control through their lifts.
+
+    Each lift has the prior N(prior_mean, prior_sd²) and the likelihood of `lift_posterior`; all
+    share the control's error, so given that error they are independent. Probability and loss are
+    integrals over it and over the best lift: with one treatment the figures are those of
+    `lift_posterior`. `control` has the treatments' shape without its last axis. Raises
+    `non_finite`, `not_positive`, `shapes_differ`.
+
+    >>> arms = Moments([900, 900], [10.3, 10.5], [9e3, 9e3])
+    >>> best_lift(Moments(900, 10.0, 9e3), arms).probability.round(4).tolist()
+    [0.0002, 0.0901, 0.9097]
+    """
+    centre, width = float(finite("prior_mean", prior_mean)), float(positive("prior_sd", prior_sd))
+    if np.ndim(treatments.mean) == 0:
+        refuse("shapes_differ", "the last axis of the treatments runs over the arms")
+    base = Moments(*(np.asarray(v)[..., None] for v in (control.n, control.mean, control.m2)))
+    size = np.square(base.mean)
+    near = ~(size > np.square(_REACH) * np.asarray(base.squared_error))
+    few = (np.asarray(base.n) < 2) | (np.asarray(treatments.n) < 2)
+    reason = reasons(
+        (few | near).shape[:-1],
+        (few.any(axis=-1), Reason.TOO_FEW_UNITS),
+        ((np.asarray(treatments.squared_error) == 0).any(axis=-1), Reason.ZERO_VARIANCE),
+        (near.any(axis=-1), Reason.BASELINE_NEAR_ZERO),
+        known=[None if r is None else _any_reason(r) for r in (base.reason, treatments.reason)],
+    )
+    gone = holds(reason)[..., None]
+    below = np.where(gone, 1.0, base.mean)
+    ratio = np.where(gone, 1.0, treatments.mean) / below
+    own = np.where(gone, 1.0, treatments.squared_error) / np.square(below)
+    shared = np.where(gone, 1.0, base.squared_error) / np.square(below)
+    sign = 1.0 if increase_is_better else -1.0
+    seen = sign * np.where(gone, 0.0, relative(base, treatments))
+    mean, deviation = _given_the_control(seen, ratio, own, shared, (sign * centre, width))
+    chance, best = _maximum_above_zero(mean, deviation)
+    # Average over the control's error, which runs along the axis before the arms.
+    chance, best = _Z_WEIGHTS @ chance, (_Z_WEIGHTS * best).sum(axis=-1)
+    expected = _with_control(np.zeros(gone.shape), _Z_WEIGHTS @ mean)
+    kept = np.maximum(1 - chance.sum(axis=-1, keepdims=True), 0.0)
+    return BestArm(
+        np.where(gone, np.nan, _with_control(kept, chance)),
+        np.where(gone, np.nan, np.maximum(best[..., None] - expected, 0.0)),
+        (centre, width),
+        "normal posteriors on the lifts",
+        reason,
+    )
+
+
+def best_rate(
+    successes: ArrayLike, n: ArrayLike, *, prior: tuple[float, float] = (1.0, 1.0)
+) -> BestArm:
+    """Compare the rates of all arms (last axis, control first) under Beta(a, b) priors.
+
+    P(arm best) = ∫ f_i·Π_{j≠i} F_j over the posteriors, in log space. A loss is the expected
+    shortfall in rate over the control's expected rate. Raises `negative_count`,
+    `more_successes_than_units`, `prior_too_weak`, `shapes_differ`.
+
+    >>> best_rate([100, 110, 130], [1000, 1000, 1000]).probability.round(4).tolist()
+    [0.013, 0.0821, 0.9049]
+    """
+    a0, b0 = check_beta_prior(prior)
+    k, total = np.broadcast_arrays(*check_successes(successes, n))
+    if k.ndim == 0:
+        refuse("shapes_differ", "the last axis runs over the arms, control first")
+    a, b = k + a0, total - k + b0
+    count = 4 * node_count(a, b)
+    chance, most = np.empty(a.shape), np.zeros(a.shape[:-1])
+    for arm in range(a.shape[-1]):
+        x, weight = logit_nodes(a[..., arm], b[..., arm], count)
+        for other in range(a.shape[-1]):
+            if other != arm:
+                weight = weight * sc.betainc(a[..., other, None], b[..., other, None], x)
+        chance[..., arm] = weight.sum(axis=-1)
+        most = most + (weight * x).sum(axis=-1)
+    mean = a / (a + b)
+    loss = np.maximum(most[..., None] - mean, 0.0) / mean[..., :1]
+    return BestArm(chance, loss, (a0, b0), "beta posteriors of the rates")
+
+
+def _any_reason(given: Reasons) -> Reasons:
+    """Reduce the arms' axis to its first reason."""
+    listed = np.asarray(given, dtype=object)
+    first = np.argmax(holds(listed), axis=-1)
+    return np.asarray(np.take_along_axis(listed, first[..., None], axis=-1)[..., 0], dtype=object)
+
+
+def _with_control(control: Array, arms: Array) -> Array:
+    return np.concatenate([np.broadcast_to(control, (*arms.shape[:-1], 1)), arms], axis=-1)
+
+
+def _given_the_control(
+    seen: Array, ratio: Array, own: Array, shared: Array, prior: tuple[float, float]
+) -> tuple[Array, Array]:
+    """Return mean and deviation of each lift given the control's error at nodes (…, node, arm).
+
+    seen = lift + own error + ratio·(the control's relative error).
+    """
+    centre, prior_variance = prior[0], prior[1] ** 2
+    spread = own + prior_variance
+    pull = (ratio * (seen - centre) / spread).sum(axis=-1, keepdims=True)
+    variance = shared / (1 + shared * (np.square(ratio) / spread).sum(axis=-1, keepdims=True))
+    error = variance * pull + np.sqrt(variance) * _Z_NODES
+    corrected = seen[..., None, :] - error[..., None] * ratio[..., None, :]
+    own, spread = own[..., None, :], spread[..., None, :]
+    mean = (corrected * prior_variance + centre * own) / spread
+    return mean, np.broadcast_to(np.sqrt(own * prior_variance / spread), mean.shape)
+
+
+def _maximum_above_zero(mean: Array, deviation: Array) -> tuple[Array, Array]:
+    """Return P(X_i above 0 and every other), and E[max(0, X_1, …)], for independent normals."""
+    top = np.maximum(mean + _EDGE * deviation, 0.0)
+    bottom = np.maximum(mean - _EDGE * deviation, 0.0)
+    half = (top - bottom) / 2
+    x = (top + bottom)[..., None] / 2 + half[..., None] * _NODES
+    z = (x - mean[..., None]) / deviation[..., None]
+    mass = half[..., None] * _WEIGHTS * np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi)
+    mass = mass / deviation[..., None]
+    arms = mean.shape[-1]
+    for other in range(arms):
+        rest = np.arange(arms) != other
+        centre, scale = (v[..., other, None, None] for v in (mean, deviation))
+        mass[..., rest, :] *= sc.ndtr((x[..., rest, :] - centre) / scale)
+    return mass.sum(axis=-1), (mass * x).sum(axis=(-1, -2))
