@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import ibis
-from ibis.expr.types import BooleanValue, FloatingColumn, Table
+from ibis.expr.types import BooleanValue, FloatingScalar, Table
 
-from experiments.analysis.per_unit import event_names, measure_names, measures_of, per_unit
+from experiments.analysis.per_unit import event_names, measure_names, measures_of
 from experiments.analysis.task import Arm, Findings, Measured, Task
 from experiments.definitions.metric import Metric
 
@@ -17,12 +17,12 @@ LARGEST = 1e60
 Row = dict[str, Any]
 
 
-def moments(exposures: Table, outcomes: Table, task: Task) -> Table:
-    """All metrics in one pass: a row per variant, and one with a NULL arm for the crossovers.
+def moments(units: Table, task: Task) -> Table:
+    """All metrics at once: a row per variant, and one with a NULL arm for the crossovers.
 
-    Takes what `exposures_of` and `outcomes_of` give.
+    Takes what `per_unit` gives.
     """
-    units = per_unit(exposures, outcomes, task)
+    units = _centred(units, task)
     names = measure_names(task)
     columns = {
         "units": units.count(),
@@ -34,10 +34,8 @@ def moments(exposures: Table, outcomes: Table, task: Task) -> Table:
     }
     for index, metric in enumerate(task.metrics):
         above, below = measures_of(metric)
-        x = units[names[above]]
-        if metric.kind == "conversion":
-            x = (x > 0).cast("float64")
-        y = None if below is None else units[names[below]]
+        x = _Column(units, names[above], converted=metric.kind == "conversion")
+        y = None if below is None else _Column(units, names[below])
         mature = _mature(units, metric, task)
         columns |= {
             f"{name}_{index}": column for name, column in _reduce(units, x, y, mature).items()
@@ -76,26 +74,59 @@ def _mature(units: Table, metric: Metric, task: Task) -> BooleanValue:
     return units.first_at + (metric.delay + metric.window) <= task.as_of
 
 
-def _reduce(
-    units: Table, x: FloatingColumn, y: FloatingColumn | None, mature: BooleanValue
-) -> dict[str, Any]:
-    """Means and population variances, which every engine centres before it squares."""
-    fits = x.abs() <= LARGEST
-    if y is not None:
-        fits &= y.abs() <= LARGEST
+def _centred(units: Table, task: Task) -> Table:
+    """Add to each unit the mean of every measure that sums values, over all arms.
+
+    Engines keep a running mean, whose last digit at 1e9 is 1e-7: taking a common centre off first
+    leaves the variance its digits.
+    """
+    names = [name for measure, name in measure_names(task).items() if measure.summed]
+    if not names:
+        return units
+    centres = units.aggregate(
+        **{
+            f"centre_of_{name}": units[name].mean(where=units[name].abs() <= LARGEST).fill_null(0.0)
+            for name in names
+        }
+    )
+    return units.cross_join(centres)
+
+
+class _Column:
+    """A value per unit, from its centre, and the way back to the mean."""
+
+    def __init__(self, units: Table, name: str, *, converted: bool = False) -> None:
+        value = units[name]
+        centre = f"centre_of_{name}"
+        self._centre = units[centre] if centre in units.columns else None
+        self.fits = value.abs() <= LARGEST
+        self.value = (value > 0).cast("float64") if converted else value
+        if self._centre is not None:
+            self.value = self.value - self._centre
+
+    def mean(self, where: BooleanValue) -> FloatingScalar:
+        mean = self.value.mean(where=where)
+        return mean if self._centre is None else mean + self._centre.max()
+
+    def variance(self, where: BooleanValue) -> FloatingScalar:
+        return self.value.var(how="pop", where=where)
+
+
+def _reduce(units: Table, x: _Column, y: _Column | None, mature: BooleanValue) -> dict[str, Any]:
+    fits = x.fits if y is None else x.fits & y.fits
     used = mature & fits
     columns = {
         "n": units.count(where=mature),
         "beyond": units.count(where=mature & ~fits),
-        "mean_x": x.mean(where=used),
-        "var_x": x.var(how="pop", where=used),
+        "mean_x": x.mean(used),
+        "var_x": x.variance(used),
         "waits_from": units.first_at.min(where=~mature),
     }
     if y is not None:
         columns |= {
-            "mean_y": y.mean(where=used),
-            "var_y": y.var(how="pop", where=used),
-            "cov": x.cov(y, how="pop", where=used),
+            "mean_y": y.mean(used),
+            "var_y": y.variance(used),
+            "cov": x.value.cov(y.value, how="pop", where=used),
         }
     return columns
 

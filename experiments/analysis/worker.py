@@ -33,6 +33,7 @@ from experiments.analysis.cohort import (
     outcomes_of,
 )
 from experiments.analysis.moments import Row, findings, moments, tally
+from experiments.analysis.per_unit import per_unit
 from experiments.analysis.task import (
     Findings,
     Source,
@@ -78,7 +79,8 @@ def run(task: Task, source: Source, *, memory: str, scratch: str) -> Findings:
         )
     _say({"progress": 0.6})
     tallies = rows(connection, tally(exposures))
-    arms = rows(connection, moments(exposures, outcomes, task))
+    units = _copied(connection, "units", per_unit(exposures, outcomes, task))
+    arms = rows(connection, moments(units, task))
     _say({"progress": 0.9})
     return findings(task, arms, tallies, _rejected(connection, source, task))
 
