@@ -1,0 +1,166 @@
+"""The decision in the reader's language: what to do, why, by which rule, what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.console import numbers
+from api.console.health_strip import reason_text
+from api.console.metric_tables import difference_text, lift_texts
+from api.console.words import Words
+
+# The steps in the order in which they are asked, and the step at which each rule stands.
+STEPS = ("begun", "healthy", "harm", "wait", "ship", "flat", "open")
+RULES = {
+    "not_started": "begun",
+    "no_units": "begun",
+    "sample_ratio_mismatch": "healthy",
+    "crossovers": "healthy",
+    "goal_worse": "harm",
+    "guardrail_worse": "harm",
+    "waiting_for_units": "wait",
+    "waiting_for_days": "wait",
+    "goal_better": "ship",
+    "within_minimum_effect": "flat",
+    "guardrail_unproven": "open",
+    "no_goal": "open",
+    "no_metrics": "open",
+    "not_computable": "open",
+    "inconclusive": "open",
+}
+_NAMES = {"reasons": "why"}  # facts that the sentences call otherwise
+_ENDED = frozenset({"stopped", "shipped", "archived"})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    text: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionCard:
+    """`tone` is the recommendation's code; the headline says the same in words."""
+
+    tone: str
+    headline: str
+    sentence: str
+    change: str
+    steps: tuple[Step, ...]
+
+
+def decision_card(document: dict[str, Any], words: Words) -> DecisionCard:
+    decision = document["decision"]
+    rule, facts = decision["rule"], fact_texts(document, words)
+    forms = []
+    if document["basis"] == "bayesian":
+        forms.append("bayesian")
+    if document["status"] in _ENDED:
+        forms.append("ended")
+    return DecisionCard(
+        tone=decision["recommendation"],
+        headline=headline(document, words),
+        sentence=_filled(words, f"rule.{rule}", forms, facts) or decision["reason"],
+        change=_filled(words, f"change.{rule}", forms, facts),
+        steps=tuple(Step(words(f"step.{step}"), step == RULES.get(rule)) for step in STEPS),
+    )
+
+
+def headline(document: dict[str, Any], words: Words) -> str:
+    """What to do, in a few words."""
+    decision, status = document["decision"], document["status"]
+    advice, variant = decision["recommendation"], decision["variant"]
+    if advice == "keep_running" and status == "draft":
+        return words("decision.not_started")
+    if advice == "keep_running" and status in _ENDED:
+        return words("decision.ended")
+    if advice == "ship" and status == "shipped" and variant == document["winner"]:
+        return words("decision.shipped", variant=_variants(document)[variant])
+    names = _variants(document)
+    return words(f"decision.{advice}", variant=names.get(variant, ""))
+
+
+def fact_texts(document: dict[str, Any], words: Words) -> dict[str, str | int]:
+    """What the sentences of the rules may name, from the facts of the decision."""
+    variants, metrics = _variants(document), _metrics(document)
+    facts: dict[str, Any] = document["decision"]["facts"]
+    texts: dict[str, str | int] = {
+        "control": variants[document["control"]],
+        "alpha": numbers.significant(document["alpha"]),
+        "alpha_share": numbers.share(document["alpha"]),
+    }
+    for name, value in facts.items():
+        text = _fact(name, value, variants, words)
+        if text is not None:
+            texts[_NAMES.get(name, name)] = text
+    metric = metrics.get(facts.get("metric", ""))
+    if metric is not None:
+        texts["metric"] = metric["name"]
+        comparison = next(
+            (one for one in metric["comparisons"] if one["variant"] == facts.get("variant")), None
+        )
+        if comparison is not None:
+            texts["effect"] = _effect(comparison, metric["kind"], words)
+            texts["evidence"] = _evidence(comparison, document["basis"], words)
+    return texts
+
+
+def _fact(name: str, value: Any, variants: Mapping[str, str], words: Words) -> str | int | None:
+    match name, value:
+        case "variant", str():
+            return variants.get(value, value)
+        case "units", dict():
+            return words.list([f"{variants[key]} {numbers.count(n)}" for key, n in value.items()])
+        case "expected", dict():
+            return words.list([numbers.share(share) for share in value.values()])
+        case "reasons", dict():
+            return reason_text(next(iter(value.values())), words)
+        case "p_value", float():
+            return numbers.p_sign(value)
+        case (("share" | "margin" | "minimum_effect"), float()):
+            return numbers.share(value)
+        case _, bool():
+            return None
+        case _, int():
+            return value
+    return None
+
+
+def _effect(comparison: dict[str, Any], kind: str, words: Words) -> str:
+    difference, lift = comparison["difference"], comparison["lift"]
+    change = difference_text(difference["estimate"], difference, kind, words)
+    if lift["estimate"] is None:
+        return words("effect.difference", difference=change)
+    relative, _ = lift_texts(lift["estimate"], lift["interval"], words)
+    if kind == "conversion":
+        return words("effect.both", lift=relative, difference=change)
+    return words("effect.lift", lift=relative)
+
+
+def _evidence(comparison: dict[str, Any], basis: str, words: Words) -> str:
+    if basis == "bayesian":
+        chance = comparison["bayesian"]["chance_to_win"]
+        return words("evidence.chance", chance=numbers.probability(chance))
+    difference = comparison["difference"]
+    family, adjusted = difference["family"], difference["adjusted_p_value"]
+    if adjusted is not None and family is not None and family > 1:
+        return words("evidence.adjusted", p=numbers.p_sign(adjusted), n=family)
+    return words("evidence.p", p=numbers.p_sign(difference["p_value"]))
+
+
+def _filled(words: Words, key: str, forms: list[str], facts: dict[str, str | int]) -> str:
+    """The text in its most particular form, "" where the rule is newer than these pages."""
+    for name in (*(f"{key}.{form}" for form in forms), key):
+        if name in words:
+            return words(name, **facts)
+    return ""
+
+
+def _variants(document: dict[str, Any]) -> dict[str, str]:
+    return {variant["key"]: variant["name"] for variant in document["variants"]}
+
+
+def _metrics(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {metric["metric"]: metric for metric in document["metrics"]}

@@ -1,0 +1,185 @@
+"""A results document as everything that the report page writes, in the reader's language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from api.console import commands, health_strip, numbers
+from api.console.decision_card import DecisionCard, decision_card
+from api.console.health_strip import Arm, Check
+from api.console.metric_tables import RoleTable, role_tables
+from api.console.variant_numbers import MetricNumbers, metric_numbers
+from api.console.words import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the report needs to know that its document does not say."""
+
+    time_zone: str
+    traffic: float
+    base_url: str
+    now: datetime
+    is_late: bool = False  # a newer report is being made
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """Why there is nothing to read yet, and the request that changes it."""
+
+    title: str
+    text: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Units so far beside the units planned, `done` between 0 and 1."""
+
+    text: str
+    done: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    name: str
+    key: str
+    hypothesis: str
+    status: str
+    status_text: str
+    facts: tuple[tuple[str, str], ...]
+    made: str
+    made_at: str
+    is_late: bool
+    decision: DecisionCard
+    next_step: NextStep | None
+    checks: tuple[Check, ...]
+    alarms: int
+    arms: tuple[Arm, ...]
+    total: str
+    progress: Progress | None
+    tables: tuple[RoleTable, ...]
+    numbers: tuple[MetricNumbers, ...]
+    is_bayesian: bool
+    level: str
+    waiting: tuple[tuple[str, int], ...]
+    next_maturity: str | None
+    terms: tuple[tuple[str, str], ...]
+
+
+def report_page(document: dict[str, Any], setting: Setting, words: Words) -> ReportPage:
+    zone = ZoneInfo(setting.time_zone)
+    checks = tuple(health_strip.checks(document, words, setting.now))
+    as_of = datetime.fromisoformat(document["as_of"])
+    level = numbers.share(1 - document["alpha"])
+    is_bayesian = document["basis"] == "bayesian"
+    return ReportPage(
+        name=document["name"],
+        key=document["experiment"],
+        hypothesis=document["hypothesis"],
+        status=document["status"],
+        status_text=words(f"status.{document['status']}"),
+        facts=tuple(_facts(document, words, zone)),
+        made=words(
+            "made",
+            date=words.date(as_of.astimezone(zone)),
+            age=words.age((setting.now - as_of).total_seconds()),
+        ),
+        made_at=document["as_of"],
+        is_late=setting.is_late,
+        decision=decision_card(document, words),
+        next_step=next_step(document, setting, words),
+        checks=checks,
+        alarms=sum(check.state == health_strip.BAD for check in checks),
+        arms=tuple(health_strip.arms(document, words)),
+        total=numbers.count(sum(document["units"].values())),
+        progress=_progress(document, words),
+        tables=tuple(role_tables(document, words)),
+        numbers=tuple(metric_numbers(document, words)),
+        is_bayesian=is_bayesian,
+        level=level,
+        waiting=tuple(
+            (metric["name"], metric["waiting"])
+            for metric in document["metrics"]
+            if metric["waiting"]
+        ),
+        next_maturity=_date(document["next_maturity_at"], words, zone),
+        terms=tuple(_terms(words, level, is_bayesian=is_bayesian)),
+    )
+
+
+def next_step(document: dict[str, Any], setting: Setting, words: Words) -> NextStep | None:
+    """Which of the four empty states holds, None where there is enough to read."""
+    key, base = document["experiment"], setting.base_url
+    if document["status"] == "draft":
+        return _next(words, "draft", commands.start(base, key))
+    units = sum(document["units"].values())
+    if not units:
+        return _next(words, "unexposed", commands.send_exposure(base, key, document["control"]))
+    seen = document["health"]["events"]
+    silent = [event for event, number in seen.items() if not number]
+    if silent and len(silent) == len(seen):
+        return _next(
+            words, "silent", commands.send_outcome(base, silent[0]), events=words.list(silent)
+        )
+    planned = document["planned_units"]
+    if document["status"] == "running" and planned and units < planned:
+        more = setting.traffic < 1
+        command = commands.raise_traffic(base, key) if more else commands.read_results(base, key)
+        name = "slow" if more else "underpowered"
+        return _next(words, name, command, units=units, planned=planned, left=planned - units)
+    return None
+
+
+def _next(words: Words, name: str, command: str, **values: str | int) -> NextStep:
+    return NextStep(words(f"next.{name}.title"), words(f"next.{name}.text", **values), command)
+
+
+def _facts(document: dict[str, Any], words: Words, zone: ZoneInfo) -> list[tuple[str, str]]:
+    basis = document["basis"]
+    plan = words(
+        f"plan.{basis}",
+        alpha=numbers.significant(document["alpha"]),
+        level=numbers.share(1 - document["alpha"]),
+        correction=words(f"correction.{document['correction']}"),
+    )
+    facts = [(words("fact.environment"), document["environment"])]
+    facts += [
+        (words(f"fact.{name}"), shown)
+        for name in ("started_at", "ended_at")
+        if (shown := _date(document[name], words, zone))
+    ]
+    facts.append((words("fact.plan"), plan))
+    facts.append((words("fact.assignment"), words(f"assignment.{document['assignment']}")))
+    if document["minimum_effect"] is not None:
+        facts.append((words("fact.minimum_effect"), numbers.share(document["minimum_effect"])))
+    if document["winner"] is not None:
+        facts.append((words("fact.winner"), document["winner"]))
+    phase = "" if document["phase"] is None else numbers.count(document["phase"])
+    if phase:
+        facts.append((words("fact.phase"), phase))
+    facts.append((words("fact.revision"), numbers.count(document["revision"])))
+    return facts
+
+
+def _progress(document: dict[str, Any], words: Words) -> Progress | None:
+    planned, units = document["planned_units"], sum(document["units"].values())
+    if not planned:
+        return None
+    done = min(1.0, units / planned)
+    text = words("progress", units=units, planned=planned, share=numbers.share(units / planned))
+    return Progress(text, done)
+
+
+def _date(rfc3339: str | None, words: Words, zone: ZoneInfo) -> str | None:
+    return None if rfc3339 is None else words.date(numbers.moment(rfc3339, zone))
+
+
+def _terms(words: Words, level: str, *, is_bayesian: bool) -> list[tuple[str, str]]:
+    names = ["control", "exposure", "conversion", "points", "lift", "goal", "guardrail"]
+    names += ["credible", "chance", "loss"] if is_bayesian else ["interval", "p", "adjusted"]
+    names += ["inconclusive", "srm", "crossover", "waiting"]
+    return [(words(f"term.{name}"), words(f"term.{name}.text", level=level)) for name in names]
