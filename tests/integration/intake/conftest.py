@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,22 @@ class Log:
     def transactions(self) -> int:
         """How many transactions wrote the outcomes."""
         return len({row["change_seq"] for row in self.rows(tables.outcomes)})
+
+    def waiting(self) -> int:
+        """How many batches are in the queue."""
+        return sum(len(writer._queue) for writer in self.intake._writers.values())
+
+    def has_begun(self) -> bool:
+        """Whether the first batch of this log is in the writer's hands."""
+        writers = list(self.intake._writers.values())
+        return any(writer._thread for writer in writers) and self.waiting() == 0
+
+    @staticmethod
+    def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "it did not happen in time"
+            time.sleep(0.001)
 
 
 MakeLog = Callable[..., Log]
