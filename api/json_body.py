@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from flask import Request, request
+from marshmallow import RAISE
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser
 
@@ -39,7 +40,15 @@ def request_json() -> Any:
 
 
 class StrictParser(FlaskParser):
-    """webargs with our JSON, so that schemas and batches read bodies alike."""
+    """webargs with our JSON, so that schemas and batches read bodies alike.
+
+    Unknown fields are refused in the query too, where webargs would drop them.
+    """
+
+    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "query": RAISE,
+    }
 
     def _raw_load_json(self, req: Request) -> Any:
         body = req.get_data(cache=True)

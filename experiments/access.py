@@ -96,12 +96,12 @@ class Access:
         return Actor(record.kind, record.environment, record.selector)
 
     def _find(self, selector: str) -> KeyRecord | None:
-        record = self._snapshots.current().keys.get(selector)
-        if record is None:
-            # Made a moment ago, perhaps. Bounded, so that wrong keys cannot load the database.
-            self._snapshots.refresh(unless_checked_within=0.1)
-            record = self._snapshots.current().keys.get(selector)
-        return record
+        snapshot = self._snapshots.current()
+        if selector not in snapshot.keys and not snapshot.stale:
+            # Made a moment ago, perhaps. However many wrong keys come, one look is under way.
+            self._snapshots.refresh()
+            snapshot = self._snapshots.current()
+        return snapshot.keys.get(selector)
 
     def _note(self, selector: str, at: Instant) -> None:
         self._used[selector] = at

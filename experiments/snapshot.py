@@ -115,7 +115,7 @@ class _Held:
     """What one process holds."""
 
     snapshot: Snapshot | None = None
-    checked_at: float = 0.0
+    looked_at: float = 0.0
     loading: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -137,18 +137,17 @@ class Snapshots:
             )
         return held.snapshot
 
-    def refresh(self, *, unless_checked_within: float = 0.0) -> None:
+    def refresh(self) -> None:
         """Take over what has changed; keep the last good picture if the database is away."""
         held = self._by_process.get(os.getpid()) or self._start()
-        if time.monotonic() - held.checked_at >= unless_checked_within:
-            self._load(held)
+        self._load(held, since=time.monotonic())
 
     def _start(self) -> _Held:
         with self._starting:
             pid = os.getpid()
             if pid not in self._by_process:
                 held = _Held()
-                self._load(held)
+                self._load(held, since=time.monotonic())
                 if held.snapshot is None:
                     held.snapshot = self._from_file()
                 self._by_process = {pid: held}
@@ -161,12 +160,16 @@ class Snapshots:
         while True:
             time.sleep(POLL_SECONDS)
             try:
-                self._load(held)
+                self._load(held, since=time.monotonic())
             except Exception:  # noqa: BLE001 — the poll must outlive whatever goes wrong
                 _log.exception("the picture of what is live could not be renewed")
 
-    def _load(self, held: _Held) -> None:
+    def _load(self, held: _Held, since: float) -> None:
+        """Look at the store, unless somebody else has begun to since then."""
         with held.loading:
+            if held.looked_at > since:
+                return
+            held.looked_at = time.monotonic()
             try:
                 version, loaded = self._read(held.snapshot)
             except EvenhandError as error:
@@ -174,8 +177,6 @@ class Snapshots:
                     _log.warning("serving the last good snapshot: %s", error.detail)
                     held.snapshot = replace(held.snapshot, stale=True)
                 return
-            finally:
-                held.checked_at = time.monotonic()
             if loaded is not None:
                 held.snapshot = loaded
                 self._to_file(loaded)

@@ -19,6 +19,7 @@ import httpx
 import psycopg
 import pytest
 
+from experiments.access import Keys
 from experiments.store.database import Database
 from experiments.store.migrate import migrate
 
@@ -131,7 +132,8 @@ class Service:
         return evenhand(self.env, *arguments)
 
     def key(self, kind: str, environment: str = "production") -> str:
-        return self.evenhand("key", "create", "--kind", kind, "--env", environment).strip()
+        keys = Keys(Database(self.env["EVENHAND_DATABASE_URL"]))
+        return keys.create(kind, environment, actor="tests")
 
     def client(self, kind: str = "admin", environment: str = "production") -> httpx.Client:
         key = self.key(kind, environment)
@@ -173,24 +175,22 @@ def evenhand(env: dict[str, str], *arguments: str) -> str:
 StartService = Callable[..., Service]
 
 
-@pytest.fixture
-def start_service(tmp_path: Path) -> Iterator[StartService]:
-    """Start the service over a store: `start_service(url, workers=2, EVENHAND_X="…")`."""
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[StartService]:
     started: list[Service] = []
 
     def start(url: str, *, workers: int = 2, **extra: str) -> Service:
-        data = tmp_path / "data"
+        port = free_port()
         env = {
             **os.environ,
             "EVENHAND_DATABASE_URL": url,
-            "EVENHAND_DATA_DIR": str(data),
+            "EVENHAND_DATA_DIR": str(folder / "data"),
             "EVENHAND_SECRET_KEY": "a secret for the tests only",
             "EVENHAND_WORKERS": str(workers),
+            "EVENHAND_BIND": f"127.0.0.1:{port}",
             **extra,
         }
-        port = free_port()
-        env["EVENHAND_BIND"] = f"127.0.0.1:{port}"
-        log = tmp_path / f"gunicorn-{len(started)}.log"
+        log = folder / f"gunicorn-{len(started)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "wsgi:app"],
@@ -204,15 +204,40 @@ def start_service(tmp_path: Path) -> Iterator[StartService]:
         wait_until_up(service)
         return service
 
-    yield start
-    for service in started:
-        service.stop()
+    try:
+        yield start
+    finally:
+        for service in started:
+            service.stop()
 
 
 @pytest.fixture
-def service(start_service: StartService, new_sqlite: Callable[[], str]) -> Service:
-    """The service over an empty SQLite."""
-    return start_service(new_sqlite())
+def start_service(tmp_path: Path) -> Iterator[StartService]:
+    """Start a service over a migrated store: `start_service(url, workers=2, EVENHAND_X="…")`."""
+    with running(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, new_sqlite: Callable[[], str]
+) -> Iterator[Service]:
+    """One service over SQLite for all tests that break nothing; each has its own environment."""
+    with running(tmp_path_factory.mktemp("service")) as start:
+        yield start(new_sqlite())
+
+
+@pytest.fixture
+def environment() -> str:
+    """An environment in which nothing is defined yet."""
+    return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def admin(service: Service, environment: str) -> Iterator[httpx.Client]:
+    """An admin in an environment of its own on the common service."""
+    with service.client("admin", environment) as client:
+        yield client
 
 
 def free_port() -> int:

@@ -1,0 +1,95 @@
+"""Default deny: every route is walked with no key, a wrong one and each kind."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+
+from api import create_app
+from api.auth import declared_access
+from experiments.definitions.errors import Invalid
+from experiments.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("app")
+    return create_app(Settings(f"sqlite:///{folder}/e.db", folder, secret_key="for tests"))
+
+
+def test_every_route_declares_who_may_call_it(app):
+    closed = [
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if declared_access(app.view_functions[rule.endpoint]) is None
+    ]
+    # Flask's own route for static files is not used: the console serves its own.
+    assert closed in ([], ["/static/<path:filename>"])
+
+
+def test_making_the_app_opens_nothing(app):
+    assert not app.extensions["evenhand"].database.engine.pool.checkedin()
+    assert not app.extensions["evenhand"].settings.data_dir.joinpath("e.db").exists()
+
+
+def test_every_route_refuses_before_it_looks_or_validates(app, service):
+    key = service.key("client")
+    wrong = key[:-4] + ("0000" if not key.endswith("0000") else "1111")
+    walked = 0
+    for rule in app.url_map.iter_rules():
+        kinds = declared_access(app.view_functions[rule.endpoint])
+        if not kinds or not rule.rule.startswith("/api/"):
+            continue
+        path = rule.rule.replace("<key>", "no-such-thing")
+        for method in rule.methods - {"OPTIONS", "HEAD"}:
+            walked += 1
+            for headers, status, code in (
+                ({}, 401, "KEY_MISSING"),
+                ({"Authorization": "Bearer nonsense"}, 401, "KEY_UNKNOWN"),
+                ({"X-API-Key": wrong}, 401, "KEY_UNKNOWN"),
+                ({"X-API-Key": key}, 403, "KIND_FORBIDDEN"),
+            ):
+                if status == 403 and "client" in kinds:
+                    continue
+                answer = httpx.request(method, service.url + path, headers=headers, content="{")
+                assert (answer.status_code, answer.json()["code"]) == (status, code), path
+                assert answer.headers["Content-Type"] == "application/problem+json"
+    assert walked > 15
+
+
+@pytest.mark.parametrize(
+    "path", ["//api/v1/experiments", "/api/v1/../v1/experiments", "/api%2fv1/"]
+)
+def test_odd_paths_open_nothing(service, path: str):
+    answer = httpx.get(service.url + path, follow_redirects=True)
+    assert answer.status_code in {401, 404}
+
+
+def test_a_revoked_key_is_refused_within_a_second(service):
+    client = service.client("server")
+    assert client.post("/api/v1/assignments", json={"unit_id": "u"}).status_code == 200
+    selector = client.headers["Authorization"].split("_")[3]
+    service.evenhand("key", "revoke", selector)
+    time.sleep(1.0)
+    for _ in range(10):  # whichever worker answers
+        answer = httpx.post(
+            f"{service.url}/api/v1/assignments", json={"unit_id": "u"}, headers=client.headers
+        )
+        assert answer.json().get("code") == "KEY_EXPIRED"
+
+
+def test_browsers_of_any_site_may_evaluate_and_log_and_nothing_else(service):
+    for path in ("/api/v1/assignments", "/api/v1/events"):
+        preflight = httpx.options(service.url + path, headers={"Origin": "https://shop.example"})
+        assert preflight.headers["Access-Control-Allow-Origin"] == "*"
+        assert "x-api-key" in preflight.headers["Access-Control-Allow-Headers"]
+        assert "Access-Control-Allow-Credentials" not in preflight.headers
+    other = httpx.options(f"{service.url}/api/v1/experiments")
+    assert "Access-Control-Allow-Origin" not in other.headers
+
+
+def test_a_service_without_a_secret_does_not_start(tmp_path):
+    with pytest.raises(Invalid, match="EVENHAND_SECRET_KEY"):
+        create_app(Settings(f"sqlite:///{tmp_path}/e.db", tmp_path))
