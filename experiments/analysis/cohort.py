@@ -85,7 +85,7 @@ def exposures_of(log: Log, task: Task) -> Table:
         "first_at",
         "mark",
         by_server=seen.clock == SERVER,
-        agrees=seen.agrees.cast("int8"),
+        agrees=seen.agrees.cast("int32"),
     )
 
 
