@@ -100,7 +100,7 @@ class _Column:
         centre = f"centre_of_{name}"
         self._centre = units[centre] if centre in units.columns else None
         self.fits = value.abs() <= LARGEST
-        self.value = ibis.ifelse(value > 0, 1.0, 0.0) if converted else value
+        self.value = (value > 0).cast("int32").cast("float64") if converted else value
         if self._centre is not None:
             self.value = self.value - self._centre
 
