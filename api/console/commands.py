@@ -6,16 +6,13 @@ import json
 import shlex
 from typing import Any
 
-_KEY = '-H "Authorization: Bearer $EVENHAND_KEY"'
 
-
-def curl(method: str, url: str, body: dict[str, Any] | None = None, *headers: str) -> str:
+def curl(method: str, url: str, body: dict[str, Any] | None = None, *, key: bool = True) -> str:
     """One request that can be pasted into a shell; the key comes from $EVENHAND_KEY."""
-    lines = [
-        f"curl -X {method} {shlex.quote(url)}" if method != "GET" else f"curl {shlex.quote(url)}"
-    ]
-    lines.append(_KEY)
-    lines += [f"-H {shlex.quote(header)}" for header in headers]
+    verb = "" if method == "GET" else f"-X {method} "
+    lines = [f"curl {verb}{shlex.quote(url)}"]
+    if key:
+        lines.append('-H "Authorization: Bearer $EVENHAND_KEY"')
     if body is not None:
         lines.append('-H "Content-Type: application/json"')
         lines.append(f"-d {shlex.quote(json.dumps(body, ensure_ascii=False))}")

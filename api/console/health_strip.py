@@ -122,7 +122,7 @@ def _excluded(excluded: dict[str, int], words: Words) -> Check:
         words(
             "health.excluded.part",
             n=number,
-            why=words(f"mark.{mark}") if f"mark.{mark}" in words else mark,
+            why=words(f"mark.{mark.lower()}") if f"mark.{mark.lower()}" in words else mark,
         )
         for mark, number in sorted(excluded.items())
         if number
