@@ -1,6 +1,11 @@
 """How gunicorn runs the service: threads in a few workers, each with its own writer."""
 
+from __future__ import annotations
+
 import os
+from typing import Any
+
+from api.services import EXTENSION
 
 bind = os.environ.get("EVENHAND_BIND", "127.0.0.1:8000")
 worker_class = "gthread"
@@ -9,3 +14,9 @@ threads = int(os.environ.get("EVENHAND_THREADS", "16"))
 graceful_timeout = 30  # seconds that requests may still take after TERM
 timeout = 60  # seconds without a sign of life before a worker is replaced
 keepalive = 5  # seconds
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Close what the worker opened, after its last request."""
+    if worker.wsgi is not None:
+        worker.wsgi.extensions[EXTENSION].close()

@@ -29,6 +29,12 @@ class Services:
     intake: Intake
     reports: Reports
 
+    def close(self) -> None:
+        """Commit what waits in this process and let go of the database."""
+        self.intake.close()
+        self.snapshots.close()
+        self.database.dispose()
+
 
 def services() -> Services:
     return cast("Services", current_app.extensions[EXTENSION])

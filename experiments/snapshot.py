@@ -117,6 +117,8 @@ class _Held:
     snapshot: Snapshot | None = None
     looked_at: float = 0.0
     loading: threading.Lock = field(default_factory=threading.Lock)
+    closing: threading.Event = field(default_factory=threading.Event)
+    poll: threading.Thread | None = None
 
 
 class Snapshots:
@@ -142,6 +144,13 @@ class Snapshots:
         held = self._by_process.get(os.getpid()) or self._start()
         self._load(held, since=time.monotonic())
 
+    def close(self) -> None:
+        """Stop polling in this process."""
+        held = self._by_process.pop(os.getpid(), None)
+        if held is not None and held.poll is not None:
+            held.closing.set()
+            held.poll.join()
+
     def _start(self) -> _Held:
         with self._starting:
             pid = os.getpid()
@@ -151,14 +160,14 @@ class Snapshots:
                 if held.snapshot is None:
                     held.snapshot = self._from_file()
                 self._by_process = {pid: held}
-                threading.Thread(
+                held.poll = threading.Thread(
                     target=self._poll, args=(held,), name="evenhand-snapshot", daemon=True
-                ).start()
+                )
+                held.poll.start()
             return self._by_process[pid]
 
     def _poll(self, held: _Held) -> None:
-        while True:
-            time.sleep(POLL_SECONDS)
+        while not held.closing.wait(POLL_SECONDS):
             try:
                 self._load(held, since=time.monotonic())
             except Exception:  # noqa: BLE001 — the poll must outlive whatever goes wrong

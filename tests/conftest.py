@@ -132,8 +132,11 @@ class Service:
         return evenhand(self.env, *arguments)
 
     def key(self, kind: str, environment: str = "production") -> str:
-        keys = Keys(Database(self.env["EVENHAND_DATABASE_URL"]))
-        return keys.create(kind, environment, actor="tests")
+        database = Database(self.env["EVENHAND_DATABASE_URL"])
+        try:
+            return Keys(database).create(kind, environment, actor="tests")
+        finally:
+            database.dispose()
 
     def client(self, kind: str = "admin", environment: str = "production") -> httpx.Client:
         key = self.key(kind, environment)
