@@ -19,6 +19,7 @@ def report_text(document: Document, width: int, *, colour: bool) -> str:
     blocks = [_head(document, width, colour=colour), _health(document, width)]
     if document["metrics"]:
         blocks.append(_table(document, width) or _list(document, width))
+        blocks += _waiting(document, width)
     return "\n\n".join(blocks)
 
 
@@ -41,9 +42,9 @@ def _health(document: Document, width: int) -> str:
     health = document["health"]
     srm = health["srm"]
     units = ", ".join(f"{key} {n:,}" for key, n in document["units"].items()) or "none yet"
-    ratio = _words(srm["reason"]) if srm["p_value"] is None else f"p = {_p(srm['p_value'])}"
+    sure = _words(srm["reason"]) if srm["p_value"] is None else f"p {_p(srm['p_value'])}"
     parts = [
-        f"sample ratio {_flag(srm)} ({ratio})",
+        f"sample ratio {_flag(srm)} ({sure})",
         f"crossovers {_flag(health['crossovers'])} ({health['crossovers']['units']:,})",
     ]
     if health["hash_disagreement"] is not None:
@@ -87,6 +88,16 @@ def _list(document: Document, width: int) -> str:
     return "\n\n".join(blocks)
 
 
+def _waiting(document: Document, width: int) -> list[str]:
+    """The units that have not yet seen a metric's whole window, and are not in its numbers."""
+    waiting = [
+        f"{metric['name']} {metric['waiting']:,}"
+        for metric in document["metrics"]
+        if metric["waiting"]
+    ]
+    return [_wrap(f"Waiting for their window: {', '.join(waiting)}", width, 8)] if waiting else []
+
+
 def _pairs(document: Document) -> list[tuple[Document, Document]]:
     return [(metric, one) for metric in document["metrics"] for one in metric["comparisons"]]
 
@@ -125,9 +136,7 @@ def _verdict(metric: Document, comparison: Document) -> str:
     words = comparison["verdict"] or ""
     if comparison["non_inferior"] is not None:
         proven = "within" if comparison["non_inferior"] else "not shown within"
-        words += f", {proven} the margin of {100 * metric['margin']:.3g} %"
-    if metric["waiting"]:
-        words += f", {metric['waiting']:,} units waiting"
+        words += f", {proven} its margin"
     return words
 
 
