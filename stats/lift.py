@@ -71,7 +71,7 @@ def log_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.05) -
     Interval(lower=0.10205..., upper=0.41780...)
     """
     critical, near = _reachable(control, treatment, alpha)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.asarray(treatment.mean) / control.mean
         reach = critical * relative_error(control, treatment) / ratio
     reason = reasons(np.shape(reach), (~(ratio > 0), Reason.SIGNS_DIFFER), known=[near])
@@ -116,7 +116,7 @@ def fieller_ends(
     root = np.sqrt(t2 * np.where(inside > 0, inside, 0.0))
     outer = middle + np.copysign(root, middle)
     product = np.square(change) - t2 * np.square(error)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         far, near = outer / curvature, np.where(outer == 0, 0.0, product / outer)
     sign = np.sign(base)
     ends = Interval(
@@ -129,15 +129,14 @@ def fieller_ends(
 def relative(control: Moments, treatment: Moments) -> Array:
     """Return (m_t − m_c)/|m_c|, NaN where the control mean is 0 or missing."""
     base = np.abs(control.mean)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         change = (np.asarray(treatment.mean) - control.mean) / base
-    return np.asarray(np.where(base > 0, change, np.nan))
+    return np.asarray(np.where(np.isfinite(change), change, np.nan))
 
 
 def relative_error(control: Moments, treatment: Moments) -> Array:
     """Return the lift's delta-method standard error, √(v_t/m_c² + m_t²·v_c/m_c⁴)."""
-    base = np.square(control.mean)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.asarray(treatment.squared_error) / base
-        spread = spread + np.square(treatment.mean) * np.asarray(control.squared_error) / base**2
-    return np.asarray(np.sqrt(spread))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = np.asarray(treatment.mean) / control.mean
+        spread = np.square(ratio) * control.squared_error + np.asarray(treatment.squared_error)
+        return np.asarray(np.sqrt(spread) / np.abs(control.mean))

@@ -44,7 +44,8 @@ def adjust(p_values: ArrayLike, method: Method = "holm") -> Array:
     order = np.argsort(raw, kind="stable")
     out = np.full(p.shape, np.nan)
     values = np.empty_like(raw)
-    values[order] = np.minimum(_ascending(raw[order], method), 1.0)
+    # Rounding must not take an adjusted value below the raw one.
+    values[order] = np.clip(_ascending(raw[order], method), raw[order], 1.0)
     out[known] = values
     return out
 

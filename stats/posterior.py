@@ -125,7 +125,7 @@ def _posterior(
 ) -> Posterior:
     centre, width = float(finite("prior_mean", prior[0])), float(positive("prior_sd", prior[1]))
     region = check_rope(rope)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         data = 1 / np.square(error)
         precision = data + 1 / width**2
         mean = (effect * data + centre / width**2) / precision

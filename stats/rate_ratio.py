@@ -5,6 +5,7 @@ beta density is smooth and decays exponentially on both sides, where the trapezo
 converges exponentially; relative to its mode its logarithm needs no beta function.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -26,10 +27,12 @@ def ratio_tails(
     All arguments have one shape. Each probability is a sum of positive terms.
     """
     width_c, width_t = _logit_width(a_c, b_c), _logit_width(a_t, b_t)
-    # The narrower density carries the sum. But a rate cut off at 1 leaves a kink in the other's
-    # distribution function unless the sum runs over the arm that is cut first.
-    kinked = (np.minimum(b_c, b_t) < _LARGE_SHAPE) & (ratio != 1)
-    over_t = np.where(kinked, ratio > 1, width_t <= width_c)
+    # The narrower density carries the sum, unless its points, scaled, pass 1: there the other's
+    # distribution function ends in a kink, and the sum runs over the arm that is cut first.
+    over_t = width_t <= width_c
+    top_t, top_c = _top(a_t, b_t, width_t), _top(a_c, b_c, width_c)
+    kinked = np.where(over_t, (ratio < 1) & (top_t >= ratio), (ratio > 1) & (top_c * ratio >= 1))
+    over_t = np.where(kinked, ratio > 1, over_t)
     above, below = np.empty(ratio.shape), np.empty(ratio.shape)
     nodes = node_count(a_c, b_c, a_t, b_t)
     for chosen, own, other, scale, beyond, within in (
@@ -39,7 +42,7 @@ def ratio_tails(
         if not chosen.any():
             continue
         finer = float((own[2] / other[2])[chosen].max())
-        count = nodes * min(64, max(1, int(np.ceil(finer))))
+        count = nodes * min(64, max(1, math.ceil(finer)))
         x, weight = logit_nodes(own[0][chosen], own[1][chosen], count)
         point = np.minimum(x * scale[chosen][:, None], 1.0)
         a, b = other[0][chosen][:, None], other[1][chosen][:, None]
@@ -80,16 +83,37 @@ def ratio_quantile(a_c: Array, b_c: Array, a_t: Array, b_t: Array, q: Array) -> 
 
 
 def ratio_log_density(a_c: Array, b_c: Array, a_t: Array, b_t: Array, ratio: Array) -> Array:
-    """Return the log density of T/C at `ratio`, up to a constant of the two distributions."""
-    finer = float((_logit_width(a_c, b_c) / _logit_width(a_t, b_t)).max())
-    count = node_count(a_c, b_c, a_t, b_t) * min(64, max(1, int(np.ceil(finer))))
-    x, weight = logit_nodes(a_c, b_c, count)
-    a, b, y = a_t[..., None], b_t[..., None], x * ratio[..., None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = a / (a + b)
-        log_t = (a - 1) * np.log(y / rate) + (b - 1) * np.log1p(-(y - rate) / (1 - rate))
-        terms = np.where(y < 1, np.log(weight * x) + log_t, -np.inf)
-    return np.asarray(sc.logsumexp(terms, axis=-1))
+    """Return the log density of T/C at `ratio`; all arguments are vectors of one length."""
+    out = np.empty(ratio.shape)
+    over_t = ratio > 1
+    for chosen, own, other in (
+        (over_t, (a_t, b_t), (a_c, b_c)),
+        (~over_t, (a_c, b_c), (a_t, b_t)),
+    ):
+        if not chosen.any():
+            continue
+        (a, b), (c, d) = ((v[chosen] for v in pair) for pair in (own, other))
+        finer = float((_logit_width(a, b) / _logit_width(c, d)).max())
+        x, weight = logit_nodes(a, b, node_count(a, b, c, d) * min(64, max(1, math.ceil(finer))))
+        r = ratio[chosen][:, None]
+        # ∫ f_T(y)·f_C(y/r)·y/r² dy, or ∫ f_C(x)·f_T(rx)·x dx: whichever argument stays below 1.
+        point, scale = (x / r, x / r**2) if own[0] is a_t else (x * r, x)
+        with np.errstate(divide="ignore"):
+            terms = np.log(weight) + np.log(scale) + _log_beta(c[:, None], d[:, None], point)
+        out[chosen] = sc.logsumexp(terms, axis=-1)
+    return out
+
+
+def _log_beta(a: Array, b: Array, x: Array) -> Array:
+    """Log density of Beta(a, b), its exponents taken relative to the mean."""
+    p = a / (a + b)
+    at_mean = (a - 1) * np.log(p) + (b - 1) * np.log1p(-p) - sc.betaln(a, b)
+    return np.asarray(at_mean + (a - 1) * np.log(x / p) + (b - 1) * np.log1p(-(x - p) / (1 - p)))
+
+
+def _top(a: Array, b: Array, width: Array) -> Array:
+    """Return a rate above which nothing of Beta(a, b) matters."""
+    return np.asarray(sc.expit(np.log(a / b) + 12 * width))
 
 
 def _logit_width(a: Array, b: Array) -> Array:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stats.errors import refuse
 from stats.group_sequential import Looks
 from stats.lift import Lift, fieller_lift
 from stats.moments import Moments
@@ -44,6 +45,8 @@ def repeated_interval(control: Moments, treatment: Moments, looks: Looks) -> Rep
     >>> round(result.critical, 4), round(result.interval.lower, 4), result.crossed
     (2.9626, 0.1575, 1.0)
     """
+    if not looks.bounds:
+        refuse("no_look", "the plan has no look yet; call look(fraction) on its state first")
     nominal = looks.nominal_alpha
     difference = welch(control, treatment, alpha=nominal)
     lift = fieller_lift(control, treatment, alpha=nominal)

@@ -2,7 +2,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from stats import Reason, StatsError, beta_binomial
+from stats import Reason, StatsError, beta_binomial, beta_binomial_highest_density
+from stats.beta_binomial import beta_shapes
+from stats.rate_ratio import ratio_quantile, ratio_tails
 
 SMALL = [(3, 10, 6, 12), (50, 50, 40, 50), (40, 50, 50, 50), (1, 200, 4, 190), (30, 60, 2, 4)]
 
@@ -90,3 +92,34 @@ def test_mistakes_have_a_code(counts, options, code):
     with pytest.raises(StatsError) as caught:
         beta_binomial(*counts, **options)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("counts", [(3, 10, 6, 12), (40, 50, 50, 50), (10_000, 1e5, 10_100, 1e5)])
+def test_the_highest_density_interval_is_the_shortest(counts):
+    ends = beta_binomial_highest_density(*counts, level=0.9)
+    shapes = [np.atleast_1d(v) for v in beta_shapes(*counts, (1.0, 1.0))]
+
+    def below(lift):
+        return ratio_tails(*shapes, np.atleast_1d(1 + lift))[1][0]
+
+    assert below(ends.upper) - below(ends.lower) == pytest.approx(0.9, rel=1e-9)
+    width = ends.upper - ends.lower
+    for q in below(ends.lower) + np.array([-0.004, 0.004]):
+        lower, upper = (ratio_quantile(*shapes, np.asarray(p))[0] for p in (q, q + 0.9))
+        assert upper - lower > width
+    tails = beta_binomial(*counts, level=0.9).interval
+    assert width < tails.upper - tails.lower
+
+
+def test_a_density_that_only_falls_starts_at_minus_1():
+    ends = beta_binomial_highest_density(3, 10, 0, 12)
+    assert ends.lower == pytest.approx(-1, abs=1e-10)
+
+
+def test_the_region_of_practical_equivalence():
+    counts = (30, 60, 33, 62)
+    got = beta_binomial(*counts, rope=(-0.1, 0.2))
+    with mpmath.workdps(25):
+        low, high = (exact(*counts, ratio=r)[0] for r in (0.9, 1.2))
+    assert got.in_rope == pytest.approx(low - high, rel=1e-9)
+    assert got.rope == (-0.1, 0.2)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from stats import Moments, Reason, fieller_lift, welch
+from stats import Moments, Reason, fieller_lift, linear_lift, log_lift, welch
 
 
 def brute_force(control, treatment, alpha):
@@ -59,3 +59,31 @@ def test_no_change_at_all_is_centred():
     lift = fieller_lift(arm, arm)
     assert lift.estimate == 0
     assert lift.interval.lower < 0 < lift.interval.upper
+
+
+def test_linear_and_log_intervals_are_symmetric_on_their_scales():
+    control, treatment = Moments(300, 2.0, 900.0), Moments(280, 2.5, 1500.0)
+    alpha, t = 0.05, welch(control, treatment)
+    critical = (t.interval.upper - t.estimate) / t.standard_error
+    v_c, v_t = control.squared_error, treatment.squared_error
+    linear = linear_lift(control, treatment, alpha=alpha)
+    reach = critical * np.sqrt(v_t / 4 + 6.25 * v_c / 16)
+    assert linear.interval == pytest.approx((0.25 - reach, 0.25 + reach), rel=1e-12)
+    log = log_lift(control, treatment, alpha=alpha)
+    spread = np.exp(critical * np.sqrt(v_t / 6.25 + v_c / 4))
+    assert log.interval == pytest.approx((1.25 / spread - 1, 1.25 * spread - 1), rel=1e-12)
+
+
+def test_a_log_lift_needs_equal_signs_and_keeps_its_ends_in_order():
+    down, up = Moments(300, -2.0, 900.0), Moments(300, 2.5, 900.0)
+    assert log_lift(down, up).reason is Reason.SIGNS_DIFFER
+    assert linear_lift(down, up).estimate == pytest.approx(2.25)
+    both = log_lift(down, Moments(300, -1.5, 900.0))
+    assert both.estimate == pytest.approx(0.25)
+    assert both.interval.lower < 0.25 < both.interval.upper
+
+
+def test_every_lift_is_refused_on_the_same_baseline():
+    near, arm = Moments(100, 0.1, 99.0), Moments(100, 0.2, 99.0)
+    for lift in (fieller_lift, linear_lift, log_lift):
+        assert lift(near, arm).reason is Reason.BASELINE_NEAR_ZERO

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from stats import StatsError, adjust, family_size
+from stats import Moments, StatsError, adjust, family_size, interval_alpha, welch
 
 P = np.random.default_rng(0).beta(0.4, 2, 23)
 
@@ -43,3 +43,32 @@ def test_mistakes_have_a_code(p, method, code):
     with pytest.raises(StatsError) as caught:
         adjust(p, method)
     assert caught.value.code == code
+
+
+def test_interval_levels():
+    p = [0.0001, 0.004, 0.03, 0.5, np.nan]
+    assert interval_alpha(p, "bonferroni").alpha == 0.05 / 4
+    chosen = interval_alpha(p, "benjamini-hochberg")
+    assert chosen.selected.tolist() == [True, True, True, False, False]
+    assert chosen.alpha == pytest.approx(3 * 0.05 / 4)
+    harmonic = 1 + 1 / 2 + 1 / 3 + 1 / 4
+    assert interval_alpha(p, "benjamini-yekutieli").alpha == pytest.approx(
+        2 * 0.05 / (4 * harmonic)
+    )
+    assert interval_alpha(p, "none").alpha == 0.05
+
+
+@pytest.mark.parametrize("method", ["holm", "hochberg"])
+def test_step_methods_have_no_intervals(method):
+    with pytest.raises(StatsError) as caught:
+        interval_alpha([0.01, 0.2], method)
+    assert caught.value.code == "no_adjusted_interval"
+
+
+def test_bonferroni_intervals_agree_with_bonferroni_p_values():
+    control, treatment = Moments(100, 0.0, 99.0), Moments(100, np.linspace(-0.6, 0.6, 41), 99.0)
+    raw = welch(control, treatment)
+    level = interval_alpha(raw.p_value, "bonferroni")
+    ends = welch(control, treatment, alpha=level.alpha).interval
+    excluded = (ends.lower > 0) | (ends.upper < 0)
+    np.testing.assert_array_equal(excluded, adjust(raw.p_value, "bonferroni") < 0.05)

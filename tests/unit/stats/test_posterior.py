@@ -3,7 +3,7 @@ import pytest
 import scipy.integrate
 import scipy.stats as reference
 
-from stats import Moments, Reason, StatsError, lift_posterior
+from stats import Moments, Reason, StatsError, effect_posterior, lift_posterior
 
 CONTROL, TREATMENT = Moments(900, 10.0, 9e3), Moments(1100, 10.3, 1.2e4)
 
@@ -62,3 +62,34 @@ def test_mistakes_have_a_code(options, code):
     with pytest.raises(StatsError) as caught:
         lift_posterior(CONTROL, TREATMENT, **options)
     assert caught.value.code == code
+
+
+def test_the_effect_posterior_agrees_with_conjugate_algebra():
+    got = effect_posterior(CONTROL, TREATMENT, prior_sd=0.5, prior_mean=0.1, rope=(-0.2, 0.2))
+    data = 1 / (CONTROL.squared_error + TREATMENT.squared_error)
+    mean = (0.3 * data + 0.1 / 0.25) / (data + 4)
+    exact = reference.norm(mean, (data + 4) ** -0.5)
+    assert got.estimate == pytest.approx(mean, rel=1e-10)
+    assert got.interval == pytest.approx(exact.interval(0.95), rel=1e-10)
+    assert got.chance_to_win == pytest.approx(exact.sf(0), rel=1e-10)
+    assert got.in_rope == pytest.approx(exact.cdf(0.2) - exact.cdf(-0.2), rel=1e-10)
+
+
+def test_the_effect_posterior_needs_no_baseline():
+    zero = effect_posterior(Moments(100, 0.0, 0.0), Moments(100, 0.2, 99.0), prior_sd=1.0)
+    assert zero.reason is None
+    assert 0.5 < zero.chance_to_win < 1
+
+
+def test_the_rope_keeps_its_digits_in_a_tail():
+    far = lift_posterior(CONTROL, Moments(1100, 13.0, 1.2e4), rope=(-0.05, 0.05))
+    exact = reference.norm(far.estimate, far.standard_deviation)
+    assert far.in_rope == pytest.approx(exact.cdf(0.05), rel=1e-9)
+    assert far.in_rope < 1e-20
+
+
+@pytest.mark.parametrize("rope", [(0.1, -0.1), (0.1, 0.1), (-np.inf, 0.1), (np.nan, 0.1)])
+def test_a_region_turned_round_is_refused(rope):
+    with pytest.raises(StatsError) as caught:
+        lift_posterior(CONTROL, TREATMENT, rope=rope)
+    assert caught.value.code == "rope_invalid"
