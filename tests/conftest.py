@@ -183,7 +183,7 @@ def running(folder: Path) -> Iterator[StartService]:
     started: list[Service] = []
 
     def start(url: str, *, workers: int = 2, **extra: str) -> Service:
-        port = free_port()
+        port = unused_port()
         env = {
             **os.environ,
             "EVENHAND_DATABASE_URL": url,
@@ -231,6 +231,11 @@ def service(
 
 
 @pytest.fixture
+def free_port() -> int:
+    return unused_port()
+
+
+@pytest.fixture
 def environment() -> str:
     """An environment in which nothing is defined yet."""
     return f"test-{uuid4().hex[:12]}"
@@ -243,7 +248,7 @@ def admin(service: Service, environment: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def free_port() -> int:
+def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
