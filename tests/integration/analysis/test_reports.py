@@ -1,0 +1,340 @@
+"""Reports on demand: stored, fresh, coalesced, late, failing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from experiments.analysis import Pending, Report, Reports, service
+from experiments.definitions.errors import NotFound, Unavailable
+from experiments.definitions.experiment import experiment_from_document
+from experiments.definitions.lifecycle import Standing, move
+from experiments.definitions.metric import metric_from_document
+from experiments.definitions.time import DAY, HOUR, now, parse_instant
+from experiments.settings import Settings
+from experiments.store.database import Database
+from experiments.store.experiments import insert_standing, update_standing
+from experiments.store.metrics import insert_metric
+from experiments.store.tables import reports as stored_reports
+
+ENV, KEY = "production", "exp"
+SETTINGS = Settings(database_url="", data_dir=Path())
+
+
+def define(
+    database: Database, *verbs: str, started_at: int | None = None, window: float | None = None
+) -> Standing:
+    """An experiment with one goal metric, moved on by the verbs."""
+    at = now() - 30 * DAY if started_at is None else started_at
+    experiment = experiment_from_document(
+        {
+            "key": KEY,
+            "variants": [{"key": "a", "weight": 0.5}, {"key": "b", "weight": 0.5}],
+            "metrics": [{"metric": "buys", "role": "goal"}],
+        }
+    )
+    metric = {"key": "buys", "kind": "count", "event": "buy", "window_hours": window}
+    standing = Standing(ENV, experiment, "draft", 1, at, at)
+    for verb in verbs:
+        standing = move(standing, verb, at)
+    with database.write() as connection:
+        insert_metric(connection, ENV, metric_from_document(metric), at)
+        insert_standing(connection, standing)
+    return standing
+
+
+def finished(answer: Report | Pending) -> dict[str, Any]:
+    assert isinstance(answer, Report)
+    return answer.document
+
+
+def means(document: dict[str, Any]) -> list[float | None]:
+    return [variant["mean"] for variant in document["metrics"][0]["variants"]]
+
+
+def count(database: Database) -> int:
+    with database.read() as connection:
+        query = sa.select(sa.func.count()).select_from(stored_reports)
+        return int(connection.execute(query).scalar_one())
+
+
+def test_a_report_from_the_log(log: Any) -> None:
+    define(log.database, "start")
+    at = now() - 20 * DAY
+    for i in range(40):
+        log.expose(f"u{i}", "ab"[i % 2], at)
+    for i in range(0, 40, 4):
+        log.outcome(f"u{i}", "buy", at + 1)
+    log.write()
+    document = finished(Reports(log.database, SETTINGS).results(ENV, KEY))
+    assert document["units"] == {"a": 20, "b": 20}
+    assert means(document) == [0.5, 0]
+    assert document["decision"]["recommendation"] == "roll_back"
+    assert document["health"]["events"] == {"buy": 10}
+    json.dumps(document, allow_nan=False)
+
+
+def test_the_stored_report_answers_until_the_log_moves(log: Any) -> None:
+    define(log.database, "start")
+    log.expose("u", "a", now() - 20 * DAY)
+    log.write()
+    reports = Reports(log.database, SETTINGS)
+    first = reports.results(ENV, KEY)
+    assert isinstance(first, Report)
+    assert Reports(log.database, SETTINGS).results(ENV, KEY) == first
+    assert count(log.database) == 1
+    log.outcome("u", "buy", now() - 20 * DAY + 1)
+    log.write()
+    second = reports.results(ENV, KEY)
+    assert means(finished(second)) == [1, None]
+    assert second.etag != first.etag
+    assert reports.stored(ENV, KEY) == second
+    assert reports.stored(ENV, KEY, as_of=first.document["watermark"]) == first
+    # A watermark between two reports is held by the later one.
+    assert reports.stored(ENV, KEY, as_of=second.document["watermark"]) == second
+
+
+def test_a_revision_asks_for_a_new_report(sqlite_log: Any) -> None:
+    standing = define(sqlite_log.database, "start")
+    sqlite_log.expose("u", "a", now() - 20 * DAY)
+    sqlite_log.write()
+    reports = Reports(sqlite_log.database, SETTINGS)
+    assert finished(reports.results(ENV, KEY))["status"] == "running"
+    with sqlite_log.database.write() as connection:
+        update_standing(connection, move(standing, "stop", now()))
+    document = finished(reports.results(ENV, KEY))
+    assert (document["status"], document["revision"]) == ("stopped", standing.revision + 1)
+
+
+def test_a_unit_that_matures_asks_for_a_new_report(sqlite_log: Any) -> None:
+    define(sqlite_log.database, "start", window=1.0)
+    exposed = now() - HOUR + 2_500_000
+    sqlite_log.expose("u", "a", exposed)
+    sqlite_log.write()
+    reports = Reports(sqlite_log.database, SETTINGS)
+    early = finished(reports.results(ENV, KEY))
+    assert early["metrics"][0]["waiting"] == 1
+    assert parse_instant(early["next_maturity_at"]) == exposed + HOUR
+    pause = threading.Event()
+    while now() < exposed + HOUR:
+        pause.wait(0.05)
+    later = finished(reports.results(ENV, KEY))
+    assert later["watermark"] == early["watermark"]
+    assert later["metrics"][0]["waiting"] == 0
+    assert later["next_maturity_at"] is None
+
+
+def test_a_day_of_waiting_that_ends_asks_for_a_new_report(sqlite_log: Any) -> None:
+    define(sqlite_log.database, "start", started_at=now() - DAY + 2_500_000)
+    sqlite_log.expose("u", "a", now())
+    sqlite_log.write()
+    reports = Reports(sqlite_log.database, SETTINGS)
+    early = finished(reports.results(ENV, KEY))
+    assert early["decision"]["facts"] == {"days_left": 7}
+    pause = threading.Event()
+    while now() < parse_instant(early["started_at"]) + DAY:
+        pause.wait(0.05)
+    assert finished(reports.results(ENV, KEY))["decision"]["facts"] == {"days_left": 6}
+
+
+def test_a_draft_has_an_empty_report(sqlite_log: Any) -> None:
+    define(sqlite_log.database)
+    reports = Reports(sqlite_log.database, SETTINGS)
+    document = finished(reports.results(ENV, KEY))
+    assert (document["units"], document["decision"]["rule"]) == ({"a": 0, "b": 0}, "not_started")
+    assert count(sqlite_log.database) == 0
+
+
+def test_unknown_experiments_and_reports(sqlite_log: Any) -> None:
+    reports = Reports(sqlite_log.database, SETTINGS)
+    with pytest.raises(NotFound) as unknown:
+        reports.results(ENV, KEY)
+    assert unknown.value.code == "EXPERIMENT_NOT_FOUND"
+    define(sqlite_log.database, "start")
+    with pytest.raises(NotFound) as elsewhere:
+        reports.results("staging", KEY)
+    assert elsewhere.value.code == "EXPERIMENT_NOT_FOUND"
+    with pytest.raises(NotFound) as missing:
+        reports.stored(ENV, KEY)
+    assert missing.value.code == "REPORT_NOT_FOUND"
+
+
+def test_who_does_not_wait_finds_the_report_later(sqlite_log: Any) -> None:
+    define(sqlite_log.database, "start")
+    sqlite_log.expose("u", "a", now())
+    sqlite_log.write()
+    reports = Reports(sqlite_log.database, SETTINGS)
+    pending = reports.results(ENV, KEY, wait=0)
+    assert isinstance(pending, Pending)
+    assert pending.watermark == sqlite_log.seq
+    assert 0 <= pending.progress < 1
+    made = finished(reports.results(ENV, KEY))
+    assert reports.stored(ENV, KEY, as_of=pending.watermark).document == made
+    assert count(sqlite_log.database) == 1
+
+
+@dataclass
+class Gate:
+    """Lets the analyses through one by one, and counts them."""
+
+    tasks: list[Any] = field(default_factory=list)
+    entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Holds each analysis where it would start its process; the process itself is the real one."""
+    gate, read_log = Gate(), service.read_log
+
+    def held(task: Any, *arguments: Any) -> Any:
+        gate.tasks.append(task)
+        gate.entered.release()
+        gate.go.acquire()
+        return read_log(task, *arguments)
+
+    monkeypatch.setattr(service, "read_log", held)
+    yield gate
+    gate.go.release(100)
+
+
+def test_many_who_ask_share_at_most_two_analyses(sqlite_log: Any, gate: Gate) -> None:
+    define(sqlite_log.database, "start")
+    sqlite_log.expose("u", "a", now() - 20 * DAY)
+    sqlite_log.write()
+    reports = Reports(sqlite_log.database, SETTINGS)
+    answers: list[dict[str, Any]] = []
+
+    def ask() -> threading.Thread:
+        thread = threading.Thread(
+            target=lambda: answers.append(finished(reports.results(ENV, KEY)))
+        )
+        thread.start()
+        return thread
+
+    early = [ask() for _ in range(3)]
+    assert gate.entered.acquire(timeout=20)
+    for _ in range(4):
+        sqlite_log.outcome("u", "buy", now() - 20 * DAY + 1)
+        sqlite_log.write()
+        assert isinstance(reports.results(ENV, KEY, wait=0), Pending)
+    late = [ask() for _ in range(3)]
+    gate.go.release(100)
+    for thread in early + late:
+        thread.join()
+    assert len(gate.tasks) == 2
+    assert [means(answer)[0] for answer in answers].count(4) >= 3
+    assert means(finished(reports.results(ENV, KEY))) == [4, None]
+    assert len(gate.tasks) == 2
+
+
+def test_the_deadline_ends_the_process(sqlite_log: Any, caplog: pytest.LogCaptureFixture) -> None:
+    define(sqlite_log.database, "start")
+    impatient = Settings(database_url="", data_dir=Path(), analysis_deadline=0.01)
+    with pytest.raises(Unavailable) as late:
+        Reports(sqlite_log.database, impatient).results(ENV, KEY)
+    assert late.value.code == "ANALYSIS_DEADLINE"
+    assert "exp" in caplog.text
+    # The next one who asks is not held up by it.
+    finished(Reports(sqlite_log.database, SETTINGS).results(ENV, KEY))
+
+
+def test_a_failure_is_told_and_logged(sqlite_log: Any, caplog: pytest.LogCaptureFixture) -> None:
+    define(sqlite_log.database, "start")
+    settings = Settings(database_url="", data_dir=Path(), analysis_memory="much")
+    reports = Reports(sqlite_log.database, settings)
+    for _ in range(2):
+        with pytest.raises(Unavailable) as failed:
+            reports.results(ENV, KEY)
+        assert failed.value.code == "ANALYSIS_FAILED"
+        assert "much" not in failed.value.detail
+    assert "memory" in caplog.text.lower()
+
+
+def test_the_password_stays_out_of_the_log(
+    postgres_log: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = postgres_log.database.url
+    wrong = url.set(password="hunter2").update_query_dict({"host": "/nowhere"})
+    source = service.source_of(Database(wrong.render_as_string(hide_password=False)))
+    with pytest.raises(Unavailable):
+        service.read_log(postgres_log.task(), source, SETTINGS, lambda _fraction: None)
+    assert "nowhere" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+CHECK_IMPORTS = """
+import sys
+{imports}
+print(sorted(name for name in {names} if name in sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    ("imports", "names"),
+    [
+        ("from experiments.analysis import Reports", ("duckdb", "_duckdb", "ibis")),
+        ("import experiments.analysis.worker", ("sqlite3", "sqlalchemy", "stats", "pandas")),
+    ],
+)
+def test_what_either_process_never_loads(imports: str, names: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK_IMPORTS.format(imports=imports, names=names)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_worker_leaves_with_its_parent() -> None:
+    """Its standard input ends when the parent dies, however it dies."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "experiments.analysis.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        worker.stdin.write("{}\n")
+        worker.stdin.close()
+        assert worker.wait(timeout=30) != 0
+
+
+def test_reports_while_events_are_written(sqlite_log: Any) -> None:
+    """No report misses what was committed before it was asked for; no committed row is lost."""
+    define(sqlite_log.database, "start")
+    at = now() - 20 * DAY
+    sqlite_log.expose("u", "a", at)
+    sqlite_log.write()
+    stop, written = threading.Event(), [0]
+
+    def write() -> None:
+        while not stop.is_set():
+            for _ in range(20):
+                sqlite_log.outcome("u", "buy", at)
+            sqlite_log.write()
+            written[0] += 20
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    reports: Callable[..., Any] = Reports(sqlite_log.database, SETTINGS).results
+    try:
+        for _ in range(5):
+            before = written[0]
+            found = finished(reports(ENV, KEY))["health"]["events"]["buy"]
+            assert found >= before
+    finally:
+        stop.set()
+        writer.join()
+    assert finished(reports(ENV, KEY))["health"]["events"] == {"buy": written[0]}
