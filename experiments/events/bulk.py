@@ -66,7 +66,7 @@ def _insert_statement(table: sa.Table, on_conflict: str, dialect: Dialect) -> st
     )
     return (
         f"{target} SELECT {', '.join(values)}"  # noqa: S608 — the names are our own
-        f" FROM json_array_elements(%s::json) AS sent(item) {conflict}"
+        f" FROM jsonb_array_elements(%s::jsonb) AS sent(item) {conflict}"
     )
 
 
@@ -82,5 +82,5 @@ def _find_statement(table: sa.Table, columns: tuple[str, ...], dialect: Dialect)
             f"found.{name} = (sent.item->>{place})::{table.c[name].type.compile(dialect)}"
             for place, name in enumerate(key)
         )
-        source = f"json_array_elements(%s::json) AS sent(item), {table.name} AS found"
+        source = f"jsonb_array_elements(%s::jsonb) AS sent(item), {table.name} AS found"
     return f"SELECT {wanted} FROM {source} WHERE {' AND '.join(on)}"  # noqa: S608 — as above

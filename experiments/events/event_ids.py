@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import time
-from uuid import UUID
 
 # Keys sorted and no spaces: the same item gives the same text however it was written down.
 canonical_text = json.JSONEncoder(
@@ -39,4 +38,5 @@ def _uuid(version: int, milliseconds: int, tail: int) -> str:
     """48 bits of time and the low 74 bits of `tail`, around the version and the variant."""
     high = (milliseconds & (1 << 48) - 1) << 16 | version << 12 | tail >> 62 & 0xFFF
     low = 0b10 << 62 | tail & (1 << 62) - 1
-    return str(UUID(int=high << 64 | low))
+    text = f"{high:016x}{low:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -20,7 +20,7 @@ from experiments.events.log import append
 from experiments.events.records import Record, Status
 from experiments.store.database import DEADLINE, Database
 
-GATHER_ITEMS = 5_000  # events that one transaction holds, unless a single batch is larger
+GATHER_ITEMS = 2_000  # events in one transaction, unless a single batch is larger
 _ATTEMPTS = 3
 _DEADLOCK_OR_SERIALIZATION = {"40P01", "40001"}
 _log = logging.getLogger(__name__)
