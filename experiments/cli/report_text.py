@@ -126,11 +126,11 @@ def _row(document: Document, metric: Document, comparison: Document) -> list[str
         _lift(comparison["lift"]["estimate"], lift["interval"], lift["level"]),
         sure,
         adjusted,
-        _verdict(metric, comparison),
+        _verdict(comparison),
     ]
 
 
-def _verdict(metric: Document, comparison: Document) -> str:
+def _verdict(comparison: Document) -> str:
     if comparison["reason"] is not None:
         return _words(comparison["reason"])
     words = comparison["verdict"] or ""
