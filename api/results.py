@@ -38,7 +38,7 @@ class ResultsQuery(StrictSchema):
 class PendingSchema(StrictSchema):
     status = fields.String(required=True, validate=validate.Equal("pending"))
     watermark = fields.Integer(required=True, metadata={"description": "Ask again with as_of"})
-    progress = fields.String(required=True)
+    progress = fields.Float(required=True, metadata={"description": "0 to 1"})
 
 
 @blueprint.route("/experiments/<key>/results", methods=["GET"])
