@@ -133,8 +133,8 @@ def type_of(schema: Document) -> Type:
     for joint in ("anyOf", "oneOf", "allOf"):
         if joint in schema:
             parts = [type_of(part) for part in schema[joint]]
-            links = tuple(link for part in parts for link in part.links)
-            return Type(" or ".join(part.text for part in parts), links)
+            named = tuple(link for part in parts for link in part.links)
+            return Type(" or ".join(part.text for part in parts), named)
     if "enum" in schema:
         return Type(" | ".join(_value(value) for value in schema["enum"]) + _limits(schema))
     kinds = schema.get("type", "any JSON")
@@ -144,7 +144,8 @@ def type_of(schema: Document) -> Type:
         part = schema.get("items") if name == "array" else schema.get("additionalProperties")
         if name in {"array", "object"} and isinstance(part, dict) and part:
             inner = type_of(part)
-            names[place] = f"{name} of {inner.text}"
+            of = f"({inner.text})" if "," in inner.text else inner.text
+            names[place] = f"{name} of {of}"
             links = inner.links
     return Type(" or ".join(names) + _limits(schema), links)
 
@@ -169,7 +170,8 @@ def _operation(
         body=None if body is None else type_of(body).text,
         fields=fields_of(schema),
         answers=tuple(
-            _answer(document, status, answer) for status, answer in operation["responses"].items()
+            _answer(document, status, answer)
+            for status, answer in sorted(operation["responses"].items())
         ),
         example=_example(method.upper(), path, base, key=bool(who)),
     )
@@ -228,13 +230,13 @@ def _limits(schema: Document) -> str:
     parts = []
     least, most = schema.get("minimum"), schema.get("maximum")
     if least is not None and most is not None:
-        parts.append(f"{least} to {most}")
+        parts.append(f"{least:,.15g} to {most:,.15g}")
     elif least is not None:
-        parts.append(f"at least {least}")
+        parts.append(f"at least {least:,.15g}")
     elif most is not None:
-        parts.append(f"at most {most}")
+        parts.append(f"at most {most:,.15g}")
     if "maxLength" in schema:
-        parts.append(f"at most {schema['maxLength']} characters")
+        parts.append(f"at most {schema['maxLength']:,} characters")
     if "maxItems" in schema:
         parts.append(f"at most {schema['maxItems']:,} items")
     if schema.get("default") is not None:

@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 from api.console import numbers
 
-WIDTH, HEIGHT = 260, 36
+WIDTH, HEIGHT = 230, 36
 _EDGE = 12  # room for arrow heads beyond the axis
 _MARK = 5
+_HALVES_FIT = 4  # characters of the outer labels that leave room for those between
 _LARGEST_SHOWN = 4  # an interval this many times the typical one is cut, with an arrow
 
 
@@ -76,12 +77,15 @@ def scale(axis: Axis, identifier: str, title: str, desc: str) -> Markup:
     height = 22
     parts: list[Markup] = []
     decimals = numbers.decimals_for(0, 100 * axis.limit / 2)
-    for tick in axis.ticks:
+    labels = [numbers.percent(tick, decimals, signed=True) for tick in axis.ticks]
+    halves = len(labels[0]) <= _HALVES_FIT
+    for place, (tick, label) in enumerate(zip(axis.ticks, labels, strict=True)):
         x = axis.x(tick)
-        anchor = "start" if tick == axis.ticks[0] else "end" if tick == axis.ticks[-1] else "middle"
-        shift = {"start": -_EDGE, "end": _EDGE}.get(anchor, 0)
-        label = numbers.percent(tick, decimals, signed=True)
         parts.append(_line("tick", x, height - 5, x, height))
+        if place % 2 and not halves:
+            continue
+        anchor = {0: "start", 4: "end"}.get(place, "middle")
+        shift = {0: -_EDGE, 4: _EDGE}.get(place, 0)
         parts.append(
             Markup('<text x="{:g}" y="12" text-anchor="{}">{}</text>').format(
                 x + shift, anchor, label

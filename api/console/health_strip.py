@@ -146,8 +146,8 @@ def _last_event(health: dict[str, Any], status: str, words: Words, now: datetime
         if at is not None
     }
     value = words.age(min(ages.values()))
-    detail = words.list(
-        [words(f"health.last.{name}", age=words.age(age)) for name, age in ages.items()]
+    detail = words("list.comma").join(
+        words(f"health.last.{name}", age=words.age(age)) for name, age in ages.items()
     )
     silent = status == "running" and min(ages.values()) > 86_400
     return _check(words, "last", WARN if silent else OK, value, detail)

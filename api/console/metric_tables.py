@@ -99,18 +99,17 @@ def value_text(value: float | None, kind: str, decimals: int, words: Words) -> s
 
 
 def mean_decimals(variants: list[dict[str, Any]], kind: str) -> int:
-    """Decimals that show four digits of the means, or two of their standard errors if finer."""
+    """Decimals that show two digits of the standard errors, and no fewer than people expect."""
     scale = 100 if kind == "conversion" else 1
-    needed = [0]
-    for variant in variants:
-        if variant["mean"] is None:
-            continue
-        mean = abs(variant["mean"]) * scale
-        spread = variant["variance"]
-        error = scale * math.sqrt(spread / variant["n"]) if spread and variant["n"] else 0.0
-        four = 3 - math.floor(math.log10(mean)) if mean else 0
-        needed.append(numbers.decimals_for(error, least=min(max(four, 0), 6)))
-    return min(max(needed), 6)
+    known = [variant for variant in variants if variant["mean"] is not None]
+    errors = [
+        scale * math.sqrt(variant["variance"] / variant["n"])
+        for variant in known
+        if variant["variance"]
+    ]
+    largest = max((abs(variant["mean"]) * scale for variant in known), default=0.0)
+    least = 2 if largest < 100 else 1 if largest < 1000 else 0
+    return numbers.decimals_for(min(errors, default=0.0), least=least)
 
 
 def _block(
@@ -182,7 +181,7 @@ def _row(
         comparison["bayesian"] or {},
     )
     shape = comparison["verdict"] or "inconclusive"
-    verdict = verdict_text(comparison, metric, words)
+    verdict = verdict_text(comparison, words)
     lift_text, lift_bounds = lift_texts(
         lift["estimate"], (belief if bayesian else lift)["interval"], words
     )
@@ -208,10 +207,10 @@ def _row(
         lift=lift_text,
         lift_interval=lift_bounds,
         plot=plot,
-        p=none if difference["p_value"] is None else numbers.p_value(difference["p_value"]),
+        p=none if difference["p_value"] is None else numbers.p_cell(difference["p_value"]),
         adjusted=none
         if difference["adjusted_p_value"] is None
-        else numbers.p_value(difference["adjusted_p_value"]),
+        else numbers.p_cell(difference["adjusted_p_value"]),
         chance=none if chance is None else numbers.probability(chance),
         loss_ship=_loss(belief.get("expected_loss_ship"), words),
         loss_keep=_loss(belief.get("expected_loss_keep"), words),
@@ -221,16 +220,15 @@ def _row(
     )
 
 
-def verdict_text(comparison: dict[str, Any], metric: dict[str, Any], words: Words) -> str:
+def verdict_text(comparison: dict[str, Any], words: Words) -> str:
     verdict = comparison["verdict"]
     if verdict is None:
         return words("verdict.none")
-    if (
-        metric["role"] == "guardrail"
-        and verdict != "worse"
-        and comparison["non_inferior"] is not None
-    ):
-        return words("verdict.within" if comparison["non_inferior"] else "verdict.unproven")
+    held = comparison["non_inferior"]
+    if held is not None and verdict == "worse":
+        return words("verdict.worse_within" if held else "verdict.worse")
+    if held is not None:
+        return words("verdict.within" if held else "verdict.unproven")
     return words(f"verdict.{verdict}")
 
 

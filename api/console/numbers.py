@@ -10,7 +10,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 MINUS = "−"
-DASH = "–"
+FIGURE_SPACE = "\u2007"
 _MOST_DECIMALS = 6
 
 
@@ -82,6 +82,12 @@ def p_value(p: float) -> str:
     if p < 0.001:
         return "< 0.001"
     return f"{p:.4f}" if p < 0.1 else f"{p:.3f}"
+
+
+def p_cell(p: float) -> str:
+    """A p-value for a column that ends right: padded so that the decimal points meet."""
+    text = p_value(p)
+    return text + FIGURE_SPACE * max(0, len("0.1234") - len(text.removeprefix("< ")))
 
 
 def p_sign(p: float) -> str:

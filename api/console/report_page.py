@@ -65,7 +65,7 @@ class ReportPage:
     numbers: tuple[MetricNumbers, ...]
     is_bayesian: bool
     level: str
-    waiting: tuple[tuple[str, int], ...]
+    waiting: str
     next_maturity: str | None
     terms: tuple[tuple[str, str], ...]
 
@@ -101,10 +101,12 @@ def report_page(document: dict[str, Any], setting: Setting, words: Words) -> Rep
         numbers=tuple(metric_numbers(document, words)),
         is_bayesian=is_bayesian,
         level=level,
-        waiting=tuple(
-            (metric["name"], metric["waiting"])
-            for metric in document["metrics"]
-            if metric["waiting"]
+        waiting=words.list(
+            [
+                words("waiting.metric", metric=metric["name"], n=metric["waiting"])
+                for metric in document["metrics"]
+                if metric["waiting"]
+            ]
         ),
         next_maturity=_date(document["next_maturity_at"], words, zone),
         terms=tuple(_terms(words, level, is_bayesian=is_bayesian)),

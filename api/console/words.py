@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -15,6 +16,8 @@ from api.console import numbers
 LANGUAGES = ("en", "zh")
 _TAGS = {"en": "en", "zh": "zh-Hans"}
 _TEXTS = Path(__file__).with_name("texts")
+
+_HAN = "[\u4e00-\u9fff]"
 
 Text = str | dict[str, str]
 
@@ -39,7 +42,8 @@ class Words:
             name: numbers.count(value) if isinstance(value, int) else value
             for name, value in values.items()
         }
-        return text.format_map(shown)
+        filled = text.format_map(shown)
+        return _spaced(filled) if self.language == "zh" else filled
 
     def __contains__(self, key: str) -> bool:
         return key in self._texts
@@ -70,6 +74,12 @@ class Words:
             return "".join(parts)
         head = self("list.comma").join(parts[:-1])
         return head + self("list.and") + parts[-1]
+
+
+def _spaced(text: str) -> str:
+    """Chinese as it is set: a space beside Latin words and figures, none between characters."""
+    text = re.sub(f"(?<={_HAN})(?=[A-Za-z0-9+−])|(?<=[A-Za-z0-9%])(?={_HAN})", " ", text)
+    return re.sub(f"(?<={_HAN}) +(?={_HAN})", "", text)
 
 
 @cache

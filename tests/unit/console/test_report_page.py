@@ -1,0 +1,182 @@
+"""The report page in every state and both languages: sound HTML, and what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.console.documents import STATES
+from tests.unit.console.html import Element, check
+
+Draw = Callable[..., str]
+LANGUAGES = ("en", "zh")
+
+
+def by_id(tree: Element, identifier: str) -> Element:
+    (found,) = [one for one in tree.all() if one.attributes.get("id") == identifier]
+    return found
+
+
+def decision(tree: Element) -> str:
+    return tree.all("section", class_="decision")[0].text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_is_sound_html(draw: Draw, state: str, language: str) -> None:
+    tree = check(draw(state, language))
+    assert tree.all("html")[0].attributes["lang"] == {"en": "en", "zh": "zh-Hans"}[language]
+    text = tree.all("body")[0].text
+    for leftover in ("None", "nan", "inf ", "{", "}", "Undefined"):
+        assert leftover not in text.replace("infer", "").split("curl")[0]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_chinese_page_holds_no_english_text(draw: Draw, console: Path, state: str) -> None:
+    english = json.loads((console / "texts" / "en.json").read_text(encoding="utf-8"))
+    chinese = json.loads((console / "texts" / "zh.json").read_text(encoding="utf-8"))
+    text = check(draw(state, "zh")).all("body")[0].text
+    for key, sentence in english.items():
+        fixed = isinstance(sentence, str) and "{" not in sentence and len(sentence.split()) > 1
+        if fixed and chinese[key] != sentence and key != "language":
+            assert sentence not in text, key
+
+
+def test_the_decision_stands_first_and_names_its_rule(draw: Draw) -> None:
+    tree = check(draw("retention_worse"))
+    headings = [one.text for one in tree.all("h2")]
+    assert headings[:2] == ["Roll back gate_40", "Can these numbers be trusted?"]
+    said = decision(tree)
+    assert "lift −4.3%, in absolute terms −0.82 pp" in said
+    assert "adjusted for 2 comparisons" in said
+    (held,) = tree.all("li", class_="held")
+    assert held.text.startswith("A goal or a guardrail is significantly worse")
+
+
+def test_the_public_experiment_reads_as_published(draw: Draw) -> None:
+    tree = check(draw("retention_worse"))
+    rows = [row.text for row in tree.all("table", class_="metrics")[0].all("tr")]
+    (retention,) = [row for row in rows if row.startswith("Retention on day 7")]
+    for published in ("19.02%", "18.20%", "[−1.33, −0.31]", "n = 44,700", "n = 45,489", "0.0016"):
+        assert published in retention
+    units = tree.all("table", class_="arms")[0].text
+    for published in ("44,700", "45,489", "45,094.5", "90,189"):
+        assert published in units
+    assert "p = 0.0086" in tree.all("ul", class_="checks")[0].text
+
+
+@pytest.mark.parametrize(
+    ("state", "title", "request_"),
+    [
+        ("draft", "Not started", "/api/v1/experiments/checkout-2026/start"),
+        ("without_units", "No exposures yet", '"type": "exposure"'),
+        ("without_outcomes", "Exposures, but no outcomes", '"event": "purchase"'),
+        ("waiting_for_units", "Not enough units yet", "/api/v1/experiments/checkout-2026/results"),
+    ],
+)
+def test_each_empty_state_gives_the_request_to_send(
+    draw: Draw, state: str, title: str, request_: str
+) -> None:
+    tree = check(draw(state))
+    assert by_id(tree, "next").text == title
+    (command,) = tree.all("pre", class_="command")
+    assert command.text.startswith("curl ")
+    assert request_ in command.text
+
+
+def test_missing_units_ask_for_more_traffic_where_there_is_more(draw: Draw) -> None:
+    (command,) = check(draw("waiting_for_units", traffic=0.2)).all("pre", class_="command")
+    assert "-X PATCH" in command.text
+    assert '{"traffic": 1.0}' in command.text
+
+
+def test_a_page_with_enough_data_asks_for_nothing(draw: Draw) -> None:
+    assert not check(draw("win")).all("pre", class_="command")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("state", "failed"), [("mismatch", 1), ("crossed", 2), ("win", 0), ("silent_arm", 1)]
+)
+def test_health_says_in_words_what_failed(
+    draw: Draw, state: str, failed: int, language: str
+) -> None:
+    tree = check(draw(state, language))
+    bad = tree.all("li", class_="bad")
+    assert len(bad) == failed
+    word = {"en": "Problem", "zh": "异常"}[language]
+    assert all(word in one.text for one in bad)
+
+
+def test_excluded_and_rejected_events_are_counted_by_reason(draw: Draw) -> None:
+    text = check(draw("mismatch")).all("ul", class_="checks")[0].text
+    assert "214 exposures" in text
+    assert "210 outside a running phase and 4 forced by an override" in text
+    assert "37 events" in text
+
+
+def test_an_awkward_baseline_keeps_its_difference_and_says_why_there_is_no_lift(draw: Draw) -> None:
+    tree = check(draw("awkward_baselines"))
+    rows = {row.text.split()[0]: row.text for row in tree.all("tr")}
+    assert "+2.0 pp" in rows["Purchase"]
+    assert "The baseline is too close to zero" in rows["Purchase"]
+    assert "+10.0% [2.2%, 17.2%]" in rows["Profit"]
+    assert "All units have the same value" in rows["Revenue"]
+    assert "Cannot be computed" in rows["Revenue"]
+
+
+def test_three_arms_share_one_baseline_and_one_axis(draw: Draw) -> None:
+    tree = check(draw("three_arms"))
+    goal = tree.all("table", class_="metrics")[0]
+    assert goal.all("th", scope="rowgroup")[0].attributes["rowspan"] == "2"
+    labels = {
+        tuple(text.text for text in drawing.all("text"))
+        for drawing in tree.all("svg", class_="scale")
+    }
+    assert len(labels) == 1
+    assert "18,000" in tree.all("p", class_="waiting")[0].text
+
+
+def test_frequentist_words_promise_no_probability(draw: Draw) -> None:
+    for state in ("win", "flat", "inconclusive", "stopped"):
+        text = check(draw(state)).all("main")[0].text.lower()
+        assert "95% probability" not in text
+        assert "no effect" not in text.replace("no effect large enough to matter", "").replace(
+            "there is no effect", ""
+        )
+        assert "credible" not in text
+        assert "chance to win" not in text
+
+
+def test_a_bayesian_plan_shows_chances_and_no_p_value(draw: Draw) -> None:
+    tree = check(draw("bayesian_win"))
+    tables = " ".join(table.text for table in tree.all("table", class_="metrics"))
+    assert "p-value" not in tables
+    assert "> 99.9%" in tables
+    assert "loss if kept" in tables
+    assert "chance to win > 99.9%" in decision(tree)
+    assert "p-value" not in tree.all("main")[0].text
+
+
+def test_an_ended_experiment_is_not_told_to_keep_running(draw: Draw) -> None:
+    assert decision(check(draw("stopped"))).startswith("No conclusion")
+    assert decision(check(draw("shipped"))).startswith("treatment is shipped to everybody")
+
+
+def test_a_late_report_says_so(draw: Draw) -> None:
+    assert "Newer events are being analysed" in check(draw("win", is_late=True)).text
+    assert "Newer events are being analysed" not in check(draw("win")).text
+
+
+def test_times_are_those_of_the_experiments_zone(draw: Draw) -> None:
+    assert "20 Mar 2026, 10:30 CET" in check(draw("win")).text
+    assert "20 Mar 2026, 15:00 IST" in check(draw("win", time_zone="Asia/Kolkata")).text
+
+
+def test_names_from_users_are_escaped(draw: Draw) -> None:
+    page = draw("no_metrics")
+    assert "<b>" not in page
+    assert check(page).all("h1")[0].text == "<b>Bold</b> & 'quoted'"
