@@ -10,13 +10,12 @@ from stats.beta_binomial import check_beta_prior
 from stats.errors import Reason, finite, positive, refuse
 from stats.lift import relative
 from stats.moments import Moments, check_successes
-from stats.rate_ratio import logit_nodes, node_count
+from stats.rate_ratio import logit_nodes, logit_width, node_count
 from stats.records import Array, Reasons, holds, reasons
 
-_Z_NODES = np.linspace(-8.0, 8.0, 33)
-_Z_WEIGHTS = np.exp(-np.square(_Z_NODES) / 2) / np.exp(-np.square(_Z_NODES) / 2).sum()
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 _EDGE = 7.0
+_FINEST = 32
 _REACH = float(sc.ndtri(0.975))
 
 
@@ -77,11 +76,11 @@ def best_lift(
     shared = np.where(gone, 1.0, base.squared_error) / np.square(below)
     sign = 1.0 if increase_is_better else -1.0
     seen = sign * np.where(gone, 0.0, relative(base, treatments))
-    mean, deviation = _given_the_control(seen, ratio, own, shared, (sign * centre, width))
+    mean, deviation, weights = _given_the_control(seen, ratio, own, shared, (sign * centre, width))
     chance, best = _maximum_above_zero(mean, deviation)
     # Average over the control's error, which runs along the axis before the arms.
-    chance, best = _Z_WEIGHTS @ chance, (_Z_WEIGHTS * best).sum(axis=-1)
-    expected = _with_control(np.zeros(gone.shape), _Z_WEIGHTS @ mean)
+    chance, best = weights @ chance, (weights * best).sum(axis=-1)
+    expected = _with_control(np.zeros(gone.shape), weights @ mean)
     kept = np.maximum(1 - chance.sum(axis=-1, keepdims=True), 0.0)
     return BestArm(
         np.where(gone, np.nan, _with_control(kept, chance)),
@@ -109,7 +108,8 @@ def best_rate(
     if k.ndim == 0:
         refuse("shapes_differ", "the last axis runs over the arms, control first")
     a, b = k + a0, total - k + b0
-    count = 4 * node_count(a, b)
+    width = logit_width(a, b)
+    count = 2 * node_count(a, b) * _finer(width.max(axis=-1) / width.min(axis=-1))
     chance, most = np.empty(a.shape), np.zeros(a.shape[:-1])
     for arm in range(a.shape[-1]):
         x, weight = logit_nodes(a[..., arm], b[..., arm], count)
@@ -136,30 +136,43 @@ def _with_control(control: Array, arms: Array) -> Array:
 
 def _given_the_control(
     seen: Array, ratio: Array, own: Array, shared: Array, prior: tuple[float, float]
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     """Return mean and deviation of each lift given the control's error at nodes (…, node, arm).
 
-    seen = lift + own error + ratio·(the control's relative error).
+    seen = lift + own error + ratio·(the control's relative error). Also returns the weights of
+    the nodes.
     """
     centre, prior_variance = prior[0], prior[1] ** 2
     spread = own + prior_variance
     pull = (ratio * (seen - centre) / spread).sum(axis=-1, keepdims=True)
     variance = shared / (1 + shared * (np.square(ratio) / spread).sum(axis=-1, keepdims=True))
-    error = variance * pull + np.sqrt(variance) * _Z_NODES
+    deviation = np.sqrt(own * prior_variance / spread)
+    # Nodes are half a standard deviation apart, or half of what an arm's own error resolves.
+    slope = np.abs(ratio) * np.sqrt(variance) * prior_variance / spread
+    z = np.linspace(-8.0, 8.0, 32 * _finer(slope / deviation) + 1)
+    weights = np.exp(-np.square(z) / 2)
+    error = variance * pull + np.sqrt(variance) * z
     corrected = seen[..., None, :] - error[..., None] * ratio[..., None, :]
     own, spread = own[..., None, :], spread[..., None, :]
     mean = (corrected * prior_variance + centre * own) / spread
-    return mean, np.broadcast_to(np.sqrt(own * prior_variance / spread), mean.shape)
+    return mean, np.broadcast_to(deviation[..., None, :], mean.shape), weights / weights.sum()
+
+
+def _finer(ratio: Array) -> int:
+    """Return how many times finer the nodes must be for scales that differ by `ratio`."""
+    return int(np.clip(np.ceil(ratio.max(initial=1.0)), 1, _FINEST))
 
 
 def _maximum_above_zero(mean: Array, deviation: Array) -> tuple[Array, Array]:
     """Return P(X_i above 0 and every other), and E[max(0, X_1, …)], for independent normals."""
     top = np.maximum(mean + _EDGE * deviation, 0.0)
     bottom = np.maximum(mean - _EDGE * deviation, 0.0)
-    half = (top - bottom) / 2
-    x = (top + bottom)[..., None] / 2 + half[..., None] * _NODES
+    panels = _finer(deviation.max(axis=-1) / deviation.min(axis=-1))
+    half = (top - bottom)[..., None] / 2 / panels
+    starts = (2 * np.arange(panels)[:, None] + 1 + _NODES).ravel()
+    x = bottom[..., None] + half * starts
     z = (x - mean[..., None]) / deviation[..., None]
-    mass = half[..., None] * _WEIGHTS * np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi)
+    mass = half * np.tile(_WEIGHTS, panels) * np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi)
     mass = mass / deviation[..., None]
     arms = mean.shape[-1]
     for other in range(arms):

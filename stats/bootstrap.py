@@ -103,6 +103,8 @@ class _Units:
 
     def draw(self, rng: np.random.Generator) -> Array:
         chosen = rng.integers(self.count, size=self.count)
+        if self.count == len(self.rows):
+            return np.asarray(self.rows[chosen])
         sizes = self.sizes[chosen]
         first = np.repeat(self.starts[chosen] - (np.cumsum(sizes) - sizes), sizes)
         return np.asarray(self.rows[first + np.arange(sizes.sum())])

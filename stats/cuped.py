@@ -43,17 +43,19 @@ class JointMoments:
 
     @classmethod
     def from_values(cls, columns: ArrayLike) -> Self:
-        """Reduce rows of units: shape (units, d). Raises `non_finite`, `shapes_differ`.
+        """Reduce rows of units: shape (..., units, d). Raises `non_finite`, `shapes_differ`.
 
         >>> JointMoments.from_values([[1.0, 2.0], [3.0, 6.0]]).scatter.tolist()
         [[2.0, 4.0], [4.0, 8.0]]
         """
         rows = finite("columns", columns)
-        if rows.ndim != 2:
+        if rows.ndim < 2:
             refuse("shapes_differ", "columns has one row per unit and one column per value")
-        mean = rows.mean(axis=0) if rows.size else np.zeros(rows.shape[1])
-        centred = rows - mean
-        return cls(np.asarray(float(rows.shape[0])), mean, centred.T @ centred)
+        *outer, units, width = rows.shape
+        mean = rows.mean(axis=-2) if units else np.zeros((*outer, width))
+        centred = rows - mean[..., None, :]
+        scatter = np.swapaxes(centred, -1, -2) @ centred
+        return cls(np.full(outer, float(units)), mean, scatter)
 
     def __add__(self, other: Self) -> Self:
         total = self.n + other.n

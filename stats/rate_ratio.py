@@ -26,7 +26,7 @@ def ratio_tails(
 
     All arguments have one shape. Each probability is a sum of positive terms.
     """
-    width_c, width_t = _logit_width(a_c, b_c), _logit_width(a_t, b_t)
+    width_c, width_t = logit_width(a_c, b_c), logit_width(a_t, b_t)
     # The narrower density carries the sum, unless its points, scaled, pass 1: there the other's
     # distribution function ends in a kink, and the sum runs over the arm that is cut first.
     over_t = width_t <= width_c
@@ -93,7 +93,7 @@ def ratio_log_density(a_c: Array, b_c: Array, a_t: Array, b_t: Array, ratio: Arr
         if not chosen.any():
             continue
         (a, b), (c, d) = ((v[chosen] for v in pair) for pair in (own, other))
-        finer = float((_logit_width(a, b) / _logit_width(c, d)).max())
+        finer = float((logit_width(a, b) / logit_width(c, d)).max())
         x, weight = logit_nodes(a, b, node_count(a, b, c, d) * min(64, max(1, math.ceil(finer))))
         r = ratio[chosen][:, None]
         # ∫ f_T(y)·f_C(y/r)·y/r² dy, or ∫ f_C(x)·f_T(rx)·x dx: whichever argument stays below 1.
@@ -116,7 +116,7 @@ def _top(a: Array, b: Array, width: Array) -> Array:
     return np.asarray(sc.expit(np.log(a / b) + 12 * width))
 
 
-def _logit_width(a: Array, b: Array) -> Array:
+def logit_width(a: Array, b: Array) -> Array:
     # ψ′(x) = ζ(2, x); zeta is the faster of the two.
     return np.asarray(np.sqrt(sc.zeta(2, a) + sc.zeta(2, b)))
 

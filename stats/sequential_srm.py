@@ -5,6 +5,7 @@ import scipy.special as sc
 from numpy.typing import ArrayLike
 
 from stats.errors import Reason, positive
+from stats.records import Array
 from stats.srm import THRESHOLD, SampleRatio, check_allocation
 
 
@@ -35,8 +36,14 @@ def sequential_srm(
         return SampleRatio(
             0.0, df, np.nan, total, method, flagged=False, reason=Reason.TOO_FEW_UNITS
         )
-    seen, prior = observed[used], kappa * share[used]
-    rising = sc.gammaln(prior + seen) - sc.gammaln(prior) - seen * np.log(share[used])
-    factor = float(rising.sum() + sc.gammaln(kappa) - sc.gammaln(kappa + total))
+    factor = float(log_factor(observed[used], share[used], kappa))
     p = float(np.exp(min(0.0, -factor)))
     return SampleRatio(factor, df, p, total, method, flagged=p < THRESHOLD)
+
+
+def log_factor(counts: Array, share: Array, concentration: float) -> Array:
+    """Return the log Bayes factor of counts (..., arms) against the shares."""
+    prior, total = concentration * share, counts.sum(axis=-1)
+    rising = sc.gammaln(prior + counts) - sc.gammaln(prior) - counts * np.log(share)
+    whole = sc.gammaln(concentration) - sc.gammaln(concentration + total)
+    return np.asarray(rising.sum(axis=-1) + whole)
