@@ -14,6 +14,7 @@ threads = int(os.environ.get("EVENHAND_THREADS", "16"))
 graceful_timeout = 30  # seconds that requests may still take after TERM
 timeout = 60  # seconds without a sign of life before a worker is replaced
 keepalive = 5  # seconds
+control_socket_disable = True  # it would lie in the home directory, one for all services
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
