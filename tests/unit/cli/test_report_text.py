@@ -1,0 +1,77 @@
+"""The report in the terminal: complete, in order, within its width."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from experiments.cli.report_text import report_text
+from tests.unit.console.documents import STATES
+
+WIDE = 200
+
+
+@pytest.fixture(params=STATES)
+def document(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return STATES[request.param]()
+
+
+@pytest.mark.parametrize("width", [40, 72, WIDE])
+def test_every_state_can_be_shown(document: dict[str, Any], width: int) -> None:
+    text = report_text(document, width, colour=False)
+    flat = " ".join(text.split())
+    assert "\x1b" not in text
+    assert " ".join(document["decision"]["reason"].split()) in flat
+    for metric in document["metrics"]:
+        assert flat.count(metric["name"]) >= len(metric["comparisons"])
+    assert "nan" not in flat.lower().split()
+    assert "None" not in flat
+    for line in text.splitlines():
+        assert len(line) <= width or " " not in line.strip()
+
+
+def test_the_decision_stands_before_the_health_and_the_health_before_the_numbers() -> None:
+    text = report_text(STATES["retention_worse"](), WIDE, colour=False)
+    order = [text.index(word) for word in ("ROLL BACK", "Health", "Metric")]
+    assert order == sorted(order)
+
+
+def test_a_failed_check_shows() -> None:
+    assert "sample ratio FAILED" in report_text(STATES["mismatch"](), WIDE, colour=False)
+    assert "crossovers FAILED" in report_text(STATES["crossed"](), WIDE, colour=False)
+    assert "FAILED" not in report_text(STATES["win"](), WIDE, colour=False)
+
+
+def test_three_arms_have_a_row_each() -> None:
+    document = STATES["three_arms"]()
+    text = report_text(document, WIDE, colour=False)
+    rows = text[text.index("Metric") :].splitlines()[1:]
+    pairs = [
+        (metric["name"], one["variant"])
+        for metric in document["metrics"]
+        for one in metric["comparisons"]
+    ]
+    for row, (name, variant) in zip(rows, pairs, strict=False):
+        assert row.startswith(name)
+        assert f"  {variant}  " in row
+
+
+def test_a_bayesian_plan_shows_the_chance_to_win() -> None:
+    text = report_text(STATES["bayesian_win"](), WIDE, colour=False)
+    document = STATES["bayesian_win"]()
+    chance = document["metrics"][0]["comparisons"][0]["bayesian"]["chance_to_win"]
+    assert "Chance to win" in text
+    assert f"{100 * chance:.1f} %" in text
+
+
+def test_what_cannot_be_computed_says_why() -> None:
+    document = STATES["not_computable"]()
+    reason = document["metrics"][0]["comparisons"][0]["reason"]
+    text = report_text(document, WIDE, colour=False)
+    assert reason.lower().replace("_", " ") in text
+
+
+def test_colour_only_where_asked_for() -> None:
+    document = STATES["win"]()
+    assert "\x1b[" in report_text(document, WIDE, colour=True)
