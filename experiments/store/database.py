@@ -7,6 +7,7 @@ be forked safely.
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -93,12 +94,11 @@ class Database:
 
     def _open(self) -> Engine:
         if not self.is_sqlite:
-            return sa.create_engine(
+            engine = sa.create_engine(
                 self.url,
                 pool_size=4,
                 max_overflow=12,
                 pool_timeout=DEADLINE,
-                pool_pre_ping=True,
                 isolation_level="REPEATABLE READ",
                 connect_args={
                     "connect_timeout": 2,
@@ -106,6 +106,8 @@ class Database:
                     " -c idle_in_transaction_session_timeout=10000",
                 },
             )
+            sa.event.listen(engine, "checkout", _refuse_closed)
+            return engine
         path = self.url.database
         if path and path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -148,6 +150,17 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("evenhand_writes", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool open another connection where the server has closed this one.
+
+    A look at the socket, no query: a frozen server would leave a ping without an answer.
+    """
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    if waiting.poll(0):  # an idle connection has nothing to say but its end
+        raise exc.DisconnectionError
 
 
 @contextmanager

@@ -123,6 +123,7 @@ def make_log(tmp_path: Path) -> Iterator[MakeLog]:
     yield make
     for log in made:
         log.intake.close()
+        log.snapshots.close()
 
 
 @pytest.fixture

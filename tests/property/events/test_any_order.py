@@ -86,6 +86,7 @@ def intake(
     intake = Intake(database, snapshots, queue_items=1_000)
     yield database, intake
     intake.close()
+    snapshots.close()
     database.dispose()
 
 
