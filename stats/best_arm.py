@@ -15,7 +15,7 @@ from stats.records import Array, Reasons, holds, reasons
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 _EDGE = 7.0
-_FINEST = 32
+_FINEST = 8
 _REACH = float(sc.ndtri(0.975))
 
 
@@ -47,8 +47,9 @@ def best_lift(
 
     Each lift has the prior N(prior_mean, prior_sd²) and the likelihood of `lift_posterior`; all
     share the control's error, so given that error they are independent. Probability and loss are
-    integrals over it and over the best lift: with one treatment the figures are those of
-    `lift_posterior`. `control` has the treatments' shape without its last axis. Raises
+    integrals over it and over the best lift, to about 1e-9 (1e-5 where the arms' standard errors
+    differ more than eightfold): with one treatment the figures are those of `lift_posterior`.
+    `control` has the treatments' shape without its last axis. Raises
     `non_finite`, `not_positive`, `shapes_differ`.
 
     >>> arms = Moments([900, 900], [10.3, 10.5], [9e3, 9e3])
@@ -81,9 +82,10 @@ def best_lift(
     # Average over the control's error, which runs along the axis before the arms.
     chance, best = weights @ chance, (weights * best).sum(axis=-1)
     expected = _with_control(np.zeros(gone.shape), weights @ mean)
-    kept = np.maximum(1 - chance.sum(axis=-1, keepdims=True), 0.0)
+    kept = weights @ sc.ndtr(-mean / deviation).prod(axis=-1)[..., None]
+    each = _with_control(kept, chance)
     return BestArm(
-        np.where(gone, np.nan, _with_control(kept, chance)),
+        np.where(gone, np.nan, each / each.sum(axis=-1, keepdims=True)),
         np.where(gone, np.nan, np.maximum(best[..., None] - expected, 0.0)),
         (centre, width),
         "normal posteriors on the lifts",

@@ -198,7 +198,8 @@ def test_the_chances_to_be_best_sum_to_1(several):
     stacked = Moments(*(np.array([getattr(a, k) for a in others]) for k in ("n", "mean", "m2")))
     result = best_lift(control, stacked)
     assume(result.reason is None)
-    assert result.probability.sum() == pytest.approx(1, abs=1e-6)
+    assert result.probability.sum() == pytest.approx(1, rel=1e-12)
+    assert (result.probability >= 0).all()
     assert (result.expected_loss >= 0).all()
 
 
