@@ -38,7 +38,7 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo 'Evenhand needs Python 3.11 or newer; install it, or name one with make PYTHON=…' >&2; exit 1; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo 'Evenhand needs Python 3.11 or newer; install it, or name one with make PYTHON=…' >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo 'python3-venv is missing, or this folder cannot be written to' >&2; rm -rf $(VENV); exit 1; }
 
 $(VENV)/runtime: requirements.lock pyproject.toml | $(BIN)/python
