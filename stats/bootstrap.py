@@ -66,11 +66,11 @@ def bootstrap(
         return Bootstrap(np.nan, np.nan, gone, 1 - alpha, n, resamples, seed, method, why)
     rng = np.random.default_rng(seed)
     drawn = np.array([statistic(arms[0].draw(rng), arms[1].draw(rng)) for _ in range(resamples)])
-    low, high = np.quantile(finite("the statistic", drawn), [alpha / 2, 1 - alpha / 2])
+    # Rank (resamples + 1)·q, so that few resamples do not shorten the interval.
+    ends = np.quantile(finite("the statistic", drawn), [alpha / 2, 1 - alpha / 2], method="weibull")
     estimate = float(statistic(arms[0].rows, arms[1].rows))
     spread = float(drawn.std(ddof=1)) if resamples > 1 else np.nan
-    ends = interval(low, high)
-    return Bootstrap(estimate, spread, ends, 1 - alpha, n, resamples, seed, method)
+    return Bootstrap(estimate, spread, interval(*ends), 1 - alpha, n, resamples, seed, method)
 
 
 @dataclass(frozen=True, slots=True)
