@@ -117,7 +117,7 @@ def test_a_revision_asks_for_a_new_report(sqlite_log: Any) -> None:
 
 def test_a_unit_that_matures_asks_for_a_new_report(sqlite_log: Any) -> None:
     define(sqlite_log.database, "start", window=1.0)
-    exposed = now() - HOUR + 2_500_000
+    exposed = now() - HOUR + 4_000_000
     sqlite_log.expose("u", "a", exposed)
     sqlite_log.write()
     reports = Reports(sqlite_log.database, SETTINGS)
@@ -134,7 +134,7 @@ def test_a_unit_that_matures_asks_for_a_new_report(sqlite_log: Any) -> None:
 
 
 def test_a_day_of_waiting_that_ends_asks_for_a_new_report(sqlite_log: Any) -> None:
-    define(sqlite_log.database, "start", started_at=now() - DAY + 2_500_000)
+    define(sqlite_log.database, "start", started_at=now() - DAY + 4_000_000)
     sqlite_log.expose("u", "a", now())
     sqlite_log.write()
     reports = Reports(sqlite_log.database, SETTINGS)
