@@ -225,9 +225,9 @@ def verdict_text(comparison: dict[str, Any], words: Words) -> str:
     if verdict is None:
         return words("verdict.none")
     held = comparison["non_inferior"]
-    if held is not None and verdict == "worse":
-        return words("verdict.worse_within" if held else "verdict.worse")
-    if held is not None:
+    if held and verdict == "worse":
+        return words("verdict.worse_within")
+    if held is not None and verdict == "inconclusive":
         return words("verdict.within" if held else "verdict.unproven")
     return words(f"verdict.{verdict}")
 

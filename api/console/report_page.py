@@ -63,6 +63,7 @@ class ReportPage:
     progress: Progress | None
     tables: tuple[RoleTable, ...]
     numbers: tuple[MetricNumbers, ...]
+    basis: str
     is_bayesian: bool
     level: str
     waiting: str
@@ -99,6 +100,7 @@ def report_page(document: dict[str, Any], setting: Setting, words: Words) -> Rep
         progress=_progress(document, words),
         tables=tuple(role_tables(document, words)),
         numbers=tuple(metric_numbers(document, words)),
+        basis=_basis(document, words, level),
         is_bayesian=is_bayesian,
         level=level,
         waiting=words.list(
@@ -165,6 +167,25 @@ def _facts(document: dict[str, Any], words: Words, zone: ZoneInfo) -> list[tuple
         facts.append((words("fact.phase"), phase))
     facts.append((words("fact.revision"), numbers.count(document["revision"])))
     return facts
+
+
+def _basis(document: dict[str, Any], words: Words, level: str) -> str:
+    """How the intervals are to be read; a Bayesian plan names its prior."""
+    priors = [
+        comparison["bayesian"]["prior"]
+        for metric in document["metrics"]
+        for comparison in metric["comparisons"]
+    ]
+    if not priors:
+        return ""
+    if document["basis"] != "bayesian":
+        return words("metrics.basis.fixed", level=level)
+    return words(
+        "metrics.basis.bayesian",
+        level=level,
+        mean=numbers.significant(priors[0]["mean"]),
+        sd=numbers.significant(priors[0]["sd"]),
+    )
 
 
 def _progress(document: dict[str, Any], words: Words) -> Progress | None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.browser.chromium import Chromium, find_chromium
-from tests.unit.console.html import Element
+from tests.unit.console.page_tree import Element
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from api.docs_examples import BODIES
 from tests.browser.conftest import commands
 from tests.conftest import Service
-from tests.unit.console.html import check
+from tests.unit.console.page_tree import check
 
 Send = Callable[[str], httpx.Response]
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from api.console.metric_tables import verdict_text
+from api.console.words import Words
 from tests.unit.console.documents import STATES
-from tests.unit.console.html import Element, check
+from tests.unit.console.page_tree import Element, check
 
 Draw = Callable[..., str]
 LANGUAGES = ("en", "zh")
@@ -140,6 +142,25 @@ def test_three_arms_share_one_baseline_and_one_axis(draw: Draw) -> None:
     assert "18,000" in tree.all("p", class_="waiting")[0].text
 
 
+@pytest.mark.parametrize(
+    ("verdict", "held", "reading"),
+    [
+        ("worse", True, "Worse, but within its margin"),
+        ("worse", False, "Worse"),
+        ("inconclusive", True, "Within its margin"),
+        ("inconclusive", False, "Not shown to be within its margin"),
+        ("inconclusive", None, "Not conclusive"),
+        ("better", True, "Better"),
+        (None, None, "Cannot be computed"),
+    ],
+)
+def test_a_guardrail_is_read_against_its_margin(
+    verdict: str | None, held: bool | None, reading: str
+) -> None:
+    comparison = {"verdict": verdict, "non_inferior": held}
+    assert verdict_text(comparison, Words("en")) == reading
+
+
 def test_frequentist_words_promise_no_probability(draw: Draw) -> None:
     for state in ("win", "flat", "inconclusive", "stopped"):
         text = check(draw(state)).all("main")[0].text.lower()
@@ -157,6 +178,7 @@ def test_a_bayesian_plan_shows_chances_and_no_p_value(draw: Draw) -> None:
     assert "p-value" not in tables
     assert "> 99.9%" in tables
     assert "loss if kept" in tables
+    assert "prior N(0, 0.3²)" in tree.all("main")[0].text
     assert "chance to win > 99.9%" in decision(tree)
     assert "p-value" not in tree.all("main")[0].text
 
