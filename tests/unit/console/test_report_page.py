@@ -148,7 +148,7 @@ def test_three_arms_share_one_baseline_and_one_axis(draw: Draw) -> None:
         ("worse", True, "Worse, but within its margin"),
         ("worse", False, "Worse"),
         ("inconclusive", True, "Within its margin"),
-        ("inconclusive", False, "Not shown to be within its margin"),
+        ("inconclusive", False, "Margin not proven yet"),
         ("inconclusive", None, "Not conclusive"),
         ("better", True, "Better"),
         (None, None, "Cannot be computed"),
