@@ -94,9 +94,12 @@ class Log:
             self._add("links", row)
 
     def write(self) -> None:
+        for name, rows in self.rows.items():
+            insert = sa.insert(tables.metadata.tables[name])
+            for part in range(0, len(rows), 5000):  # a transaction may take two seconds
+                with self.database.write() as connection:
+                    connection.execute(insert, rows[part : part + 5000])
         with self.database.write() as connection:
-            for name, rows in self.rows.items():
-                connection.execute(sa.insert(tables.metadata.tables[name]), rows)
             connection.execute(sa.update(tables.change_counter).values(value=self.seq))
         self.rows.clear()
 
