@@ -40,8 +40,7 @@ def demo(bind: str) -> None:
       evenhand demo
       EVENHAND_DATA_DIR=/tmp/demo evenhand demo --bind 127.0.0.1:8080
     """
-    for number in _STOPPING:
-        signal.signal(number, _stop)
+    before = {number: signal.signal(number, _stop) for number in _STOPPING}
     try:
         folder = Folder(Settings.from_env().data_dir)
         check_port(bind)
@@ -55,6 +54,9 @@ def demo(bind: str) -> None:
             raise click.ClickException(f"the service has ended: {_last_words(folder)}")
     except KeyboardInterrupt:
         click.echo("\nStopped.")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stop(_number: int, _frame: object) -> None:

@@ -14,8 +14,8 @@ import click
 
 from experiments.access import DEFAULT_ENVIRONMENT, KINDS, Keys
 from experiments.definitions.time import Instant, now
-from experiments.registry import Experiments
 from experiments.store.database import Database
+from experiments.store.experiments import list_standings
 from experiments.store.migrate import migrate
 
 NEEDED_BYTES = 200_000_000
@@ -112,7 +112,9 @@ class Folder:
             ) from error
 
     def _refuse_other_data(self, database: Database) -> None:
-        if Experiments(database, lambda: None).search(DEFAULT_ENVIRONMENT):
+        with database.read() as connection:
+            found = list_standings(connection)
+        if found:
             raise click.ClickException(
                 f"{self.path} holds experiments that the demo has not made; set EVENHAND_DATA_DIR"
                 " to another folder for the demo"
