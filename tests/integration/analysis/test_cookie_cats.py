@@ -21,14 +21,15 @@ METRICS = {"retention_1": "conversion", "retention_7": "conversion", "sum_gamero
 
 
 def test_cookie_cats(log: Any, shared: Path) -> None:
+    # On PostgreSQL a change is a transaction: no row may be newer than the newest of those.
     with (shared / "data" / "cookie_cats.csv").open(newline="") as file:
         for row in csv.DictReader(file):
-            log.expose(row["userid"], row["version"], AT)
+            log.expose(row["userid"], row["version"], AT, created_seq=1, change_seq=1)
             for name, kind in METRICS.items():
                 if kind == "sum":
-                    log.outcome(row["userid"], name, AT, float(row[name]))
+                    log.outcome(row["userid"], name, AT, float(row[name]), change_seq=1)
                 elif row[name] == "True":
-                    log.outcome(row["userid"], name, AT)
+                    log.outcome(row["userid"], name, AT, change_seq=1)
     log.write()
     experiment = experiment_from_document(
         {
