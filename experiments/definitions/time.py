@@ -5,6 +5,7 @@ Integers mean the same to SQLite, PostgreSQL, DuckDB and Spark; their timestamp 
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 
@@ -14,6 +15,11 @@ DAY = 24 * HOUR
 
 Instant = int
 
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
 
 def now() -> Instant:
     return time.time_ns() // 1_000
@@ -21,10 +27,9 @@ def now() -> Instant:
 
 def parse_instant(text: str) -> Instant:
     """Read an RFC 3339 timestamp; ValueError where it is none or carries no offset."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a timestamp needs an offset, such as 2026-01-31T09:30:00Z")
-    elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    if not _RFC_3339.fullmatch(text):
+        raise ValueError("send a time with its offset, such as 2026-01-31T09:30:00Z")
+    elapsed = datetime.fromisoformat(text.upper()) - datetime(1970, 1, 1, tzinfo=UTC)
     return (elapsed.days * 86_400 + elapsed.seconds) * SECOND + elapsed.microseconds
 
 

@@ -108,10 +108,16 @@ class Database:
             )
             sa.event.listen(engine, "checkout", _refuse_closed)
             return engine
-        path = self.url.database
-        if path and path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(self.url, connect_args={"timeout": DEADLINE})
+        folder = Path(self.url.database or "").parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                "STORE_UNAVAILABLE", f"the folder {folder} cannot be made: {error.strerror}"
+            ) from error
+        engine = sa.create_engine(
+            self.url, pool_timeout=DEADLINE, connect_args={"timeout": DEADLINE}
+        )
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine

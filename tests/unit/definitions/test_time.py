@@ -18,7 +18,20 @@ def test_reading(text: str, instant: int):
     assert parse_instant(text) == instant
 
 
-@pytest.mark.parametrize("text", ["2026-01-31T09:30:00", "2026-01-31", "1769851800", "", "now"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-31T09:30:00",
+        "2026-01-31",
+        "1769851800",
+        "",
+        "now",
+        "2026-W05-6T09:30:00Z",
+        "2026-02-31T00:00:00Z",
+        "20260131T093000Z",
+        "2026-01-31T09:30Z",
+    ],
+)
 def test_what_has_no_offset_is_refused(text: str):
     with pytest.raises(ValueError):
         parse_instant(text)
