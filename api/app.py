@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 from flask import Flask, Response, jsonify
 
 from api import assignments, docs_page, events, health, metrics, results
@@ -97,8 +95,6 @@ def _compose(settings: Settings) -> Services:
 def _secret(settings: Settings) -> str:
     if settings.secret_key:
         return settings.secret_key
-    if settings.demo:
-        return secrets.token_hex(32)
     raise Invalid(
         "SECRET_KEY_MISSING",
         "set EVENHAND_SECRET_KEY to a long random text, for example the output of"

@@ -71,8 +71,7 @@ class EnvironmentPicture:
             return [
                 evaluate(live.compiled, unit_id, seen)
                 for live in self.experiments.values()
-                if live.standing.status != DRAFT
-                and live.compiled.experiment.unit_type == unit_type
+                if live.standing.status != DRAFT and live.compiled.experiment.unit_type == unit_type
             ]
         if not any(key in self.experiments for key in keys):
             raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {', '.join(keys)}")

@@ -41,7 +41,7 @@ def serve(bind: str, workers: int, threads: int) -> None:
       EVENHAND_SECRET_KEY=… evenhand serve --bind 0.0.0.0:80 --workers 4
     """
     opened = open_database()
-    if not (opened.settings.secret_key or opened.settings.demo):
+    if not opened.settings.secret_key:
         raise click.ClickException(
             "set EVENHAND_SECRET_KEY to a long random text; this makes one:"
             " python -c 'import secrets; print(secrets.token_hex(32))'"
