@@ -10,7 +10,7 @@ from stats.beta_binomial import check_beta_prior
 from stats.errors import Reason, finite, positive, refuse
 from stats.lift import relative
 from stats.moments import Moments, check_successes
-from stats.rate_ratio import logit_nodes, logit_width, node_count
+from stats.rate_ratio import logit_nodes, node_count
 from stats.records import Array, Reasons, holds, reasons
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
@@ -110,14 +110,14 @@ def best_rate(
     if k.ndim == 0:
         refuse("shapes_differ", "the last axis runs over the arms, control first")
     a, b = k + a0, total - k + b0
-    width = logit_width(a, b)
-    count = 2 * node_count(a, b) * _finer(width.max(axis=-1) / width.min(axis=-1))
     chance, most = np.empty(a.shape), np.zeros(a.shape[:-1])
     for arm in range(a.shape[-1]):
+        others = np.arange(a.shape[-1]) != arm
+        own = a[..., arm, None], b[..., arm, None]
+        count = node_count(own, (a[..., others], b[..., others]))
         x, weight = logit_nodes(a[..., arm], b[..., arm], count)
-        for other in range(a.shape[-1]):
-            if other != arm:
-                weight = weight * sc.betainc(a[..., other, None], b[..., other, None], x)
+        for other in np.flatnonzero(others):
+            weight = weight * sc.betainc(a[..., other, None], b[..., other, None], x)
         chance[..., arm] = weight.sum(axis=-1)
         most = most + (weight * x).sum(axis=-1)
     mean = a / (a + b)
@@ -151,7 +151,7 @@ def _given_the_control(
     deviation = np.sqrt(own * prior_variance / spread)
     # Nodes are half a standard deviation apart, or half of what an arm's own error resolves.
     slope = np.abs(ratio) * np.sqrt(variance) * prior_variance / spread
-    z = np.linspace(-8.0, 8.0, 32 * _finer(slope / deviation) + 1)
+    z = np.linspace(-7.5, 7.5, 28 * _finer(slope / deviation) + 1)
     weights = np.exp(-np.square(z) / 2)
     error = variance * pull + np.sqrt(variance) * z
     corrected = seen[..., None, :] - error[..., None] * ratio[..., None, :]
@@ -162,7 +162,7 @@ def _given_the_control(
 
 def _finer(ratio: Array) -> int:
     """Return how many times finer the nodes must be for scales that differ by `ratio`."""
-    return int(np.clip(np.ceil(ratio.max(initial=1.0)), 1, _FINEST))
+    return int(np.clip(np.ceil(ratio.max(initial=1.0) - 0.5), 1, _FINEST))
 
 
 def _maximum_above_zero(mean: Array, deviation: Array) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from stats.errors import Reason, finite, probability, refuse
 from stats.moments import check_successes
 from stats.posterior import Posterior, check_rope
-from stats.rate_ratio import ratio_log_density, ratio_quantile, ratio_tails
+from stats.rate_ratio import log_ratio, ratio_log_density, ratio_quantile, ratio_tail
 from stats.records import Array, Interval, plain, reasons
 
 _WEAKEST_PRIOR = 0.1
@@ -39,23 +39,27 @@ def beta_binomial(
     """
     a_c, b_c, a_t, b_t = beta_shapes(successes_c, n_c, successes_t, n_t, prior)
     region = check_rope(rope)
-    tail = (1 - float(probability("level", level))) / 2
-    above, below = ratio_tails(a_c, b_c, a_t, b_t, np.ones(a_c.shape))
+    outside = (1 - float(probability("level", level))) / 2
     # The mean of 1/p needs a > 1, and its quadrature a little room above.
     unbounded = a_c < 1 + _WEAKEST_PRIOR
     lower_a = np.where(unbounded, 1.0, a_c - 1)
     mean = a_t / (a_t + b_t) * np.where(unbounded, np.nan, (a_c + b_c - 1) / lower_a)
-    # E[T/C; T > C] is a probability under Beta(a_t + 1, b_t) and Beta(a_c − 1, b_c).
-    tilted_above, tilted_below = ratio_tails(lower_a, b_c, a_t + 1, b_t, np.ones(a_c.shape))
-    gain, loss = mean * tilted_above - above, below - mean * tilted_below
+    # Of both tails the smaller is summed and the other is the rest. E[T/C; T < C] is a
+    # probability under Beta(a_t + 1, b_t) and Beta(a_c − 1, b_c).
+    ones, lower = np.ones(a_c.shape), log_ratio(a_c, b_c, a_t, b_t)[0] > 0
+    tail = ratio_tail(a_c, b_c, a_t, b_t, ones, lower)
+    tilted = mean * ratio_tail(lower_a, b_c, a_t + 1, b_t, ones, lower)
+    above = np.where(lower, 1 - tail, tail)
+    loss = np.where(lower, tail - tilted, 1 - mean + tilted - tail)
+    gain = np.where(lower, mean - 1 + tail - tilted, tilted - tail)
     up = np.broadcast_to(np.asarray(increase_is_better, dtype=bool), a_c.shape)
-    ends = [ratio_quantile(a_c, b_c, a_t, b_t, np.asarray(q)) - 1 for q in (tail, 1 - tail)]
+    ends = [ratio_quantile(a_c, b_c, a_t, b_t, np.asarray(q)) - 1 for q in (outside, 1 - outside)]
     return Posterior(
         estimate=plain(mean - 1),
         standard_deviation=plain(_deviation(a_c, b_c, a_t, b_t, mean)),
         interval=Interval(plain(ends[0]), plain(ends[1])),
         level=plain(level),
-        chance_to_win=plain(np.where(up, above, below)),
+        chance_to_win=plain(np.where(up, above, np.where(lower, tail, 1 - tail))),
         expected_loss_ship=plain(np.where(up, loss, gain)),
         expected_loss_keep=plain(np.where(up, gain, loss)),
         prior=check_beta_prior(prior),
@@ -125,11 +129,14 @@ def check_beta_prior(prior: tuple[float, float]) -> tuple[float, float]:
 
 
 def _inside(a_c: Array, b_c: Array, a_t: Array, b_t: Array, rope: tuple[float, float]) -> Array:
-    """Probability of a lift between the ends of the region, by whichever tails are small."""
-    (above_low, below_low), (above_high, below_high) = (
-        ratio_tails(a_c, b_c, a_t, b_t, np.full(a_c.shape, max(1 + end, 1e-300))) for end in rope
+    """Probability of a lift between the ends of the region, by the tails on its far side."""
+    middle = 1 + (rope[0] + rope[1]) / 2
+    lower = log_ratio(a_c, b_c, a_t, b_t)[0] > np.log(max(middle, 1e-300))
+    low, high = (
+        ratio_tail(a_c, b_c, a_t, b_t, np.full(a_c.shape, max(1 + end, 1e-300)), lower)
+        for end in rope
     )
-    return np.where(below_high < 0.5, below_high - below_low, above_low - above_high)
+    return np.abs(high - low)
 
 
 def _deviation(a_c: Array, b_c: Array, a_t: Array, b_t: Array, mean: Array) -> Array:

@@ -84,7 +84,8 @@ def cuped(control: JointMoments, treatment: JointMoments, *, ratio: bool = False
     """Subtract from each arm's outcome what its covariates predict.
 
     mean_adj = mean_y − θᵀ(mean_x − pooled mean_x), m2_adj = S_yy − 2θᵀS_xy + θᵀS_xxθ with
-    θ = S_xx⁻¹S_xy of the merged arms. A ratio is linearised first (Deng, Knoblich & Lu 2018). A
+    θ = S_xx⁻¹S_xy of the merged arms, times (N − 1)/(N − 1 − rank of S_xx) for having fitted it.
+    A ratio is linearised first (Deng, Knoblich & Lu 2018). A
     constant or collinear covariate gets the least-norm θ and does no harm. Covariates must be
     measured before exposure: one that the treatment moved eats the effect. Raises
     `shapes_differ`, `no_covariates`.
@@ -93,7 +94,7 @@ def cuped(control: JointMoments, treatment: JointMoments, *, ratio: bool = False
     >>> arm = JointMoments.from_values(rows)
     >>> adjusted = cuped(arm, arm)
     >>> adjusted.theta.round(3).tolist(), round(adjusted.variance_reduction, 4)
-    ([1.3], 0.9657)
+    ([1.3], 0.96)
     """
     if control.mean.shape[-1] != treatment.mean.shape[-1]:
         refuse("shapes_differ", "both arms carry the same columns")
@@ -105,9 +106,11 @@ def cuped(control: JointMoments, treatment: JointMoments, *, ratio: bool = False
         (control, zero_c), (treatment, zero_t) = _linearised(control), _linearised(treatment)
         zero = zero_c, zero_t
     pooled = control + treatment
-    theta = _coefficients(pooled.scatter[..., 1:, 1:], pooled.scatter[..., 1:, 0])
+    theta, rank = _coefficients(pooled.scatter[..., 1:, 1:], pooled.scatter[..., 1:, 0])
+    # Fitting θ takes its degrees of freedom from what is left of the spread.
+    freed = (pooled.n - 1) / np.maximum(pooled.n - 1 - rank, 1.0)
     arms = [
-        (_plain_outcome(arm, none), _adjust(arm, theta, pooled.mean[..., 1:], none))
+        (_plain_outcome(arm, none), _adjust(arm, theta, pooled.mean[..., 1:], freed, none))
         for arm, none in ((control, zero[0]), (treatment, zero[1]))
     ]
     before = sum(np.asarray(raw.squared_error) for raw, _ in arms)
@@ -158,13 +161,14 @@ def _linearised(arm: JointMoments) -> tuple[JointMoments, NDArray[np.bool_]]:
     return JointMoments(arm.n, mean, scatter), zero
 
 
-def _coefficients(square: Array, cross: Array) -> Array:
-    """Solve square·θ = cross by least norm, on covariates scaled to unit spread."""
+def _coefficients(square: Array, cross: Array) -> tuple[Array, Array]:
+    """Solve square·θ = cross by least norm, on covariates scaled to unit spread; add the rank."""
     spread = np.sqrt(np.diagonal(square, axis1=-2, axis2=-1))
     scale = np.where(spread > 0, spread, 1.0)
     correlation = square / (scale[..., :, None] * scale[..., None, :])
     inverse = np.linalg.pinv(correlation, rcond=1e-10, hermitian=True)
-    return np.asarray((inverse @ (cross / scale)[..., None])[..., 0] / scale)
+    rank = np.rint(np.trace(inverse @ correlation, axis1=-2, axis2=-1))
+    return np.asarray((inverse @ (cross / scale)[..., None])[..., 0] / scale), rank
 
 
 def _plain_outcome(arm: JointMoments, zero: NDArray[np.bool_]) -> Moments:
@@ -172,10 +176,12 @@ def _plain_outcome(arm: JointMoments, zero: NDArray[np.bool_]) -> Moments:
     return Moments(plain(arm.n), plain(arm.mean[..., 0]), plain(arm.scatter[..., 0, 0]), why)
 
 
-def _adjust(arm: JointMoments, theta: Array, centre: Array, zero: NDArray[np.bool_]) -> Moments:
+def _adjust(
+    arm: JointMoments, theta: Array, centre: Array, freed: Array, zero: NDArray[np.bool_]
+) -> Moments:
     shift = (theta * (arm.mean[..., 1:] - centre)).sum(axis=-1)
     predicted = (arm.scatter[..., 1:, 1:] @ theta[..., None])[..., 0]
     left = (theta * (predicted - 2 * arm.scatter[..., 1:, 0])).sum(axis=-1)
-    m2 = np.maximum(arm.scatter[..., 0, 0] + left, 0.0)
+    m2 = np.maximum(arm.scatter[..., 0, 0] + left, 0.0) * freed
     why = reasons(np.shape(zero), (zero & (arm.n > 0), Reason.ZERO_DENOMINATOR))
     return Moments(plain(arm.n), plain(arm.mean[..., 0] - shift), plain(m2), why)

@@ -7,9 +7,11 @@ converges exponentially; relative to its mode its logarithm needs no beta functi
 
 import math
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import scipy.special as sc
+from numpy.typing import NDArray
 
 from stats.records import Array
 
@@ -19,12 +21,13 @@ _WIDEST = 600.0
 _MOST_STEPS = 100
 
 
-def ratio_tails(
-    a_c: Array, b_c: Array, a_t: Array, b_t: Array, ratio: Array
-) -> tuple[Array, Array]:
-    """Return P(T > ratio·C) and P(T < ratio·C) for T ~ Beta(a_t, b_t), C ~ Beta(a_c, b_c).
+def ratio_tail(
+    a_c: Array, b_c: Array, a_t: Array, b_t: Array, ratio: Array, lower: NDArray[np.bool_]
+) -> Array:
+    """Return P(T < ratio·C) where `lower`, else P(T > ratio·C), for beta variables T and C.
 
-    All arguments have one shape. Each probability is a sum of positive terms.
+    T ~ Beta(a_t, b_t), C ~ Beta(a_c, b_c); all arguments have one shape. Each probability is a
+    sum of positive terms, so that of the smaller tail keeps its digits.
     """
     width_c, width_t = logit_width(a_c, b_c), logit_width(a_t, b_t)
     # The narrower density carries the sum, unless its points, scaled, pass 1: there the other's
@@ -33,53 +36,60 @@ def ratio_tails(
     top_t, top_c = _top(a_t, b_t, width_t), _top(a_c, b_c, width_c)
     kinked = np.where(over_t, (ratio < 1) & (top_t >= ratio), (ratio > 1) & (top_c * ratio >= 1))
     over_t = np.where(kinked, ratio > 1, over_t)
-    above, below = np.empty(ratio.shape), np.empty(ratio.shape)
-    nodes = node_count(a_c, b_c, a_t, b_t)
-    for chosen, own, other, scale, beyond, within in (
-        (over_t, (a_t, b_t, width_t), (a_c, b_c, width_c), 1 / ratio, above, below),
-        (~over_t, (a_c, b_c, width_c), (a_t, b_t, width_t), ratio, below, above),
-    ):
+    out = np.empty(ratio.shape)
+    for summed_t, want_lower in product((True, False), repeat=2):
+        chosen = (over_t == summed_t) & (lower == want_lower)
         if not chosen.any():
             continue
-        finer = float((own[2] / other[2])[chosen].max())
-        count = nodes * min(64, max(1, math.ceil(finer)))
-        x, weight = logit_nodes(own[0][chosen], own[1][chosen], count)
-        point = np.minimum(x * scale[chosen][:, None], 1.0)
-        a, b = other[0][chosen][:, None], other[1][chosen][:, None]
-        beyond[chosen] = (weight * sc.betainc(a, b, point)).sum(axis=-1)
-        within[chosen] = (weight * sc.betaincc(a, b, point)).sum(axis=-1)
-    return above, below
+        one, other = ((a_t, b_t), (a_c, b_c)) if summed_t else ((a_c, b_c), (a_t, b_t))
+        (a, b), (c, d) = ((v[chosen] for v in pair) for pair in (one, other))
+        x, weight = logit_nodes(a, b, node_count((a, b), (c, d)))
+        scale = ratio[chosen][:, None]
+        point = np.minimum(x / scale if summed_t else x * scale, 1.0)
+        tail = sc.betaincc if summed_t == want_lower else sc.betainc
+        out[chosen] = (weight * tail(c[:, None], d[:, None], point)).sum(axis=-1)
+    return out
 
 
 def ratio_quantile(a_c: Array, b_c: Array, a_t: Array, b_t: Array, q: Array) -> Array:
     """Return r with P(T/C < r) = q, by a bracketed secant in log r against the normal score."""
     shapes = tuple(np.ravel(v) for v in (a_c, b_c, a_t, b_t))
     target = np.broadcast_to(sc.ndtri(q), shapes[0].shape)
-    mean_c, variance_c = _log_rate(shapes[0], shapes[1])
-    mean_t, variance_t = _log_rate(shapes[2], shapes[3])
-    slope = 1 / np.sqrt(variance_c + variance_t)
-    v = mean_t - mean_c + target / slope
+    centre, spread = log_ratio(*shapes)
+    v = centre + target * spread
     low, high = np.full(v.shape, -_WIDEST), np.full(v.shape, _WIDEST)
-    before, error_before = v, np.full(v.shape, np.nan)
+    before, error_before, last = v, np.full(v.shape, np.nan), np.full(v.shape, np.inf)
     active = np.ones(v.shape, dtype=bool)
     for _ in range(_MOST_STEPS):
         a_1, b_1, a_2, b_2 = (s[active] for s in shapes)
-        above, below = ratio_tails(a_1, b_1, a_2, b_2, np.exp(v[active]))
+        lower = target[active] < 0
+        score = sc.ndtri(ratio_tail(a_1, b_1, a_2, b_2, np.exp(v[active]), lower))
         error = np.full(v.shape, np.nan)
-        error[active] = np.where(below < 0.5, sc.ndtri(below), -sc.ndtri(above))
+        error[active] = np.where(lower, score, -score)
         error -= target
         low, high = np.where(error < 0, v, low), np.where(error > 0, v, high)
         with np.errstate(divide="ignore", invalid="ignore"):
             steepness = (error - error_before) / (v - before)
-            step = error / np.where(steepness > 0, steepness, slope)
+            step = error / np.where(steepness > 0, steepness, 1 / spread)
         guess = v - step
         guess = np.where((guess > low) & (guess < high), guess, (low + high) / 2)
         before, error_before = v, error
         v = np.where(active, guess, v)
-        active = active & (np.abs(v - before) > 1e-11 / slope)
+        # The secant's next step is of the order of the product of the last two.
+        moved = np.abs(v - before) / spread
+        active = active & (moved * np.minimum(last, 1.0) > 1e-12)
+        last = moved
         if not active.any():
             break
     return np.asarray(np.exp(v).reshape(a_c.shape))
+
+
+def log_ratio(a_c: Array, b_c: Array, a_t: Array, b_t: Array) -> tuple[Array, Array]:
+    """Return mean and standard deviation of log(T/C)."""
+    mean = sc.digamma(a_t) - sc.digamma(a_t + b_t) - sc.digamma(a_c) + sc.digamma(a_c + b_c)
+    # ψ′(x) = ζ(2, x); zeta is the faster of the two.
+    variance = sum(sc.zeta(2, a) - sc.zeta(2, a + b) for a, b in ((a_c, b_c), (a_t, b_t)))
+    return mean, np.sqrt(variance)
 
 
 def ratio_log_density(a_c: Array, b_c: Array, a_t: Array, b_t: Array, ratio: Array) -> Array:
@@ -93,8 +103,7 @@ def ratio_log_density(a_c: Array, b_c: Array, a_t: Array, b_t: Array, ratio: Arr
         if not chosen.any():
             continue
         (a, b), (c, d) = ((v[chosen] for v in pair) for pair in (own, other))
-        finer = float((logit_width(a, b) / logit_width(c, d)).max())
-        x, weight = logit_nodes(a, b, node_count(a, b, c, d) * min(64, max(1, math.ceil(finer))))
+        x, weight = logit_nodes(a, b, node_count((a, b), (c, d)))
         r = ratio[chosen][:, None]
         # ∫ f_T(y)·f_C(y/r)·y/r² dy, or ∫ f_C(x)·f_T(rx)·x dx: whichever argument stays below 1.
         point, scale = (x / r, x / r**2) if own[0] is a_t else (x * r, x)
@@ -121,14 +130,13 @@ def logit_width(a: Array, b: Array) -> Array:
     return np.asarray(np.sqrt(sc.zeta(2, a) + sc.zeta(2, b)))
 
 
-def node_count(*shapes: Array) -> int:
-    smooth = min(float(v.min(initial=np.inf)) for v in shapes) >= _LARGE_SHAPE
-    return 64 if smooth else 192
-
-
-def _log_rate(a: Array, b: Array) -> tuple[Array, Array]:
-    """Mean and variance of log p for p ~ Beta(a, b)."""
-    return sc.digamma(a) - sc.digamma(a + b), sc.zeta(2, a) - sc.zeta(2, a + b)
+def node_count(own: tuple[Array, Array], other: tuple[Array, Array]) -> int:
+    """Return how many nodes of `own` resolve both distributions to rounding."""
+    smallest = min(float(v.min(initial=np.inf)) for v in (*own, *other))
+    finer = float((logit_width(*own) / logit_width(*other)).max(initial=1.0))
+    # Up to half as wide again, the nodes of the narrower one serve both.
+    base = 48 if smallest >= _LARGE_SHAPE else 192
+    return base * min(64, max(1, math.ceil(finer - 0.5)))
 
 
 def logit_nodes(a: Array, b: Array, count: int) -> tuple[Array, Array]:
