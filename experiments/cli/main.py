@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from experiments.cli.calibrate import calibrate_methods
 from experiments.cli.demo import demo
 from experiments.cli.experiment import experiment
 from experiments.cli.importing import import_file
@@ -46,6 +47,7 @@ def main() -> None:
 
 
 _COMMANDS: tuple[Callable[..., Any], ...] = (
+    calibrate_methods,
     demo,
     experiment,
     import_file,
