@@ -90,28 +90,33 @@ def _ask(
     progress: Callable[[float], None],
 ) -> dict[str, Any]:
     """Run one worker and return its last line, {} where it was killed before it had one."""
-    with subprocess.Popen(  # noqa: S603 — our own interpreter and module
-        _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, encoding="utf-8"
-    ) as process:
+    with (
+        suppress(BrokenPipeError),  # it was killed before it read the order
+        subprocess.Popen(  # noqa: S603 — our own interpreter and module
+            _COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            encoding="utf-8",
+        ) as process,
+    ):
         timer = threading.Timer(deadline, process.kill)
         timer.daemon = True
         timer.start()
-        line: dict[str, Any] = {}
         try:
             if process.stdin is None or process.stdout is None:
                 raise AssertionError("both are pipes")
-            with suppress(BrokenPipeError):  # killed already; what it wrote says why
-                process.stdin.write(json.dumps(order) + "\n")
-                process.stdin.flush()
+            process.stdin.write(json.dumps(order) + "\n")
+            process.stdin.flush()
             for text in process.stdout:
-                line = json.loads(text)
+                line: dict[str, Any] = json.loads(text)
                 if "progress" not in line:
                     return line
                 progress(line["progress"])
-            return {}
         finally:
             timer.cancel()
             process.kill()
+    return {}
 
 
 def _quoted(text: str) -> str:

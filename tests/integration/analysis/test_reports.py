@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -311,30 +311,78 @@ def test_the_worker_leaves_with_its_parent() -> None:
         assert worker.wait(timeout=30) != 0
 
 
-def test_reports_while_events_are_written(sqlite_log: Any) -> None:
-    """No report misses what was committed before it was asked for; no committed row is lost."""
-    define(sqlite_log.database, "start")
+WRITER = """
+import sys, threading
+from experiments.store.database import Database
+from experiments.store.tables import outcomes
+import sqlalchemy as sa
+from experiments.store.watermark import advance
+
+def write(url, name, go_on, acknowledge):
+    database, written = Database(url), 0
+    with database.read() as connection:
+        row = dict(connection.execute(sa.select(outcomes)).mappings().first())
+    while go_on():
+        with database.write() as connection:
+            seq = advance(connection)
+            names = [f"{name}-{written + i}" for i in range(20)]
+            rows = [row | {"event_id": event_id, "change_seq": seq} for event_id in names]
+            connection.execute(sa.insert(outcomes), rows)
+        written += 20
+        acknowledge(written)
+    database.dispose()
+    return written
+"""
+
+OTHER_PROCESS = """
+ended = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+print(write(sys.argv[1], "other", lambda: not ended.is_set(), lambda written: None))
+"""
+
+
+def test_reports_while_two_processes_write(sqlite_log: Any) -> None:
+    """No report misses what was committed before it was asked for; no committed row is lost.
+
+    Were the file opened and closed by a second SQLite library in this process, the lock that this
+    process holds would be gone, and the two writers would overwrite each other.
+    """
+    database: Database = sqlite_log.database
+    define(database, "start")
     at = now() - 20 * DAY
     sqlite_log.expose("u", "a", at)
+    sqlite_log.outcome("u", "buy", at)
     sqlite_log.write()
-    stop, written = threading.Event(), [0]
-
-    def write() -> None:
-        while not stop.is_set():
-            for _ in range(20):
-                sqlite_log.outcome("u", "buy", at)
-            sqlite_log.write()
-            written[0] += 20
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    reports: Callable[..., Any] = Reports(sqlite_log.database, SETTINGS).results
-    try:
-        for _ in range(5):
-            before = written[0]
-            found = finished(reports(ENV, KEY))["health"]["events"]["buy"]
-            assert found >= before
-    finally:
-        stop.set()
-        writer.join()
-    assert finished(reports(ENV, KEY))["health"]["events"] == {"buy": written[0]}
+    url = str(database.url)
+    reports = Reports(database, SETTINGS)
+    stop, acknowledged = threading.Event(), [0]
+    code: dict[str, Any] = {}
+    exec(WRITER, code)
+    mine = threading.Thread(
+        target=lambda: code["write"](
+            url, "mine", lambda: not stop.is_set(), lambda n: acknowledged.__setitem__(0, n)
+        )
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER + OTHER_PROCESS, url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        mine.start()
+        try:
+            for _ in range(5):
+                before = acknowledged[0]
+                assert finished(reports.results(ENV, KEY))["health"]["events"]["buy"] > before
+        finally:
+            stop.set()
+            mine.join()
+            theirs = int(other.communicate()[0])
+    assert acknowledged[0] > 0
+    assert theirs > 0
+    total = 1 + acknowledged[0] + theirs
+    assert finished(reports.results(ENV, KEY))["health"]["events"] == {"buy": total}
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+        counter = connection.exec_driver_sql("SELECT value FROM change_counter").scalar_one()
+    assert counter == sqlite_log.seq + (total - 1) // 20
