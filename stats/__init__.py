@@ -8,6 +8,7 @@ over NumPy arrays and return frozen records; what the data cannot give is NaN be
 from stats.best_arm import BestArm, best_lift, best_rate
 from stats.beta_binomial import beta_binomial, beta_binomial_highest_density
 from stats.bootstrap import Bootstrap, bootstrap
+from stats.calibration import Calibration, calibrate
 from stats.cluster import cluster_mean
 from stats.confidence_sequence import confidence_sequence, lift_sequence
 from stats.cuped import Adjusted, JointMoments, cuped, impute_missing
@@ -42,6 +43,7 @@ __all__ = [
     "AlwaysValid",
     "BestArm",
     "Bootstrap",
+    "Calibration",
     "Difference",
     "FixedHorizon",
     "GroupSequential",
@@ -69,6 +71,7 @@ __all__ = [
     "beta_binomial_highest_density",
     "bootstrap",
     "by_segment",
+    "calibrate",
     "classical_bounds",
     "cluster_mean",
     "confidence_sequence",

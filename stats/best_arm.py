@@ -41,7 +41,7 @@ def best_lift(
     *,
     prior_mean: float = 0.0,
     prior_sd: float = 0.3,
-    increase_is_better: bool = True,
+    increase_is_better: ArrayLike = True,
 ) -> BestArm:
     """Compare treatments (last axis) with each other and the control through their lifts.
 
@@ -75,7 +75,7 @@ def best_lift(
     ratio = np.where(gone, 1.0, treatments.mean) / below
     own = np.where(gone, 1.0, treatments.squared_error) / np.square(below)
     shared = np.where(gone, 1.0, base.squared_error) / np.square(below)
-    sign = 1.0 if increase_is_better else -1.0
+    sign = np.where(increase_is_better, 1.0, -1.0)[..., None]
     seen = sign * np.where(gone, 0.0, relative(base, treatments))
     mean, deviation, weights = _given_the_control(seen, ratio, own, shared, (sign * centre, width))
     chance, best = _maximum_above_zero(mean, deviation)
@@ -137,7 +137,7 @@ def _with_control(control: Array, arms: Array) -> Array:
 
 
 def _given_the_control(
-    seen: Array, ratio: Array, own: Array, shared: Array, prior: tuple[float, float]
+    seen: Array, ratio: Array, own: Array, shared: Array, prior: tuple[Array, float]
 ) -> tuple[Array, Array, Array]:
     """Return mean and deviation of each lift given the control's error at nodes (…, node, arm).
 
@@ -156,7 +156,7 @@ def _given_the_control(
     error = variance * pull + np.sqrt(variance) * z
     corrected = seen[..., None, :] - error[..., None] * ratio[..., None, :]
     own, spread = own[..., None, :], spread[..., None, :]
-    mean = (corrected * prior_variance + centre * own) / spread
+    mean = (corrected * prior_variance + centre[..., None] * own) / spread
     return mean, np.broadcast_to(deviation[..., None, :], mean.shape), weights / weights.sum()
 
 

@@ -37,7 +37,7 @@ def non_inferiority(
     *,
     margin: ArrayLike,
     relative_margin: bool = False,
-    increase_is_better: bool = True,
+    increase_is_better: ArrayLike = True,
     alpha: ArrayLike = 0.05,
 ) -> MarginTest:
     """Test that treatment is worse than control by less than `margin`; one-sided at `alpha`.
@@ -54,12 +54,10 @@ def non_inferiority(
     width, effect, reason, level = _interval(
         control, treatment, alpha, relative_margin=relative_margin
     )
-    p = _beyond(
-        control, treatment, limit, relative_margin=relative_margin, above=increase_is_better
-    )
-    open_end = np.full(np.shape(effect), np.inf)
-    lower = width.lower if increase_is_better else -open_end
-    upper = open_end if increase_is_better else width.upper
+    side = np.where(increase_is_better, 1.0, -1.0)
+    p = _beyond(control, treatment, limit, side, relative_margin=relative_margin)
+    lower = np.where(side > 0, width.lower, -np.inf)
+    upper = np.where(side > 0, np.inf, width.upper)
     kind = "fieller" if relative_margin else "welch"
     return MarginTest(
         estimate=plain(effect),
@@ -95,8 +93,8 @@ def equivalence(
         control, treatment, alpha, relative_margin=relative_margin
     )
     p = np.maximum(
-        _beyond(control, treatment, limit, relative_margin=relative_margin, above=True),
-        _beyond(control, treatment, limit, relative_margin=relative_margin, above=False),
+        _beyond(control, treatment, limit, np.array(1.0), relative_margin=relative_margin),
+        _beyond(control, treatment, limit, np.array(-1.0), relative_margin=relative_margin),
     )
     kind = "fieller" if relative_margin else "welch"
     return MarginTest(
@@ -124,17 +122,15 @@ def _interval(
 
 
 def _beyond(
-    control: Moments, treatment: Moments, margin: Array, *, relative_margin: bool, above: bool
+    control: Moments, treatment: Moments, margin: Array, side: Array, *, relative_margin: bool
 ) -> Array:
-    """P-value that the effect lies above −margin, or below +margin."""
-    side = 1.0 if above else -1.0
+    """P-value that the effect lies above −margin (side 1), or below +margin (side −1)."""
     error, df, _ = satterthwaite(control, treatment)
-    change = np.asarray(treatment.mean) - control.mean
+    change = side * (np.asarray(treatment.mean) - control.mean)
     if relative_margin:
-        size = np.abs(control.mean)
         # m_t − w·m_c is 0 on the margin; its df are Welch's, so that Fieller's bound agrees.
         weight = 1 - side * margin * np.sign(control.mean)
         squared = np.square(weight) * np.asarray(control.squared_error)
         error = np.sqrt(squared + np.asarray(treatment.squared_error))
-        margin = margin * size
-    return tail_probability(change + side * margin, error, df, "greater" if above else "less")
+        margin = margin * np.abs(control.mean)
+    return tail_probability(change + margin, error, df, "greater")

@@ -59,6 +59,15 @@ def test_metrics_broadcast():
     np.testing.assert_allclose(many.probability[0], best_lift(CONTROL, ARMS).probability)
 
 
+def test_each_metric_has_its_own_direction():
+    control = Moments([900, 900], [10.0, 10.0], 9e3)
+    arms = Moments([[1100, 500, 800]] * 2, [ARMS.mean] * 2, [ARMS.m2] * 2)
+    mixed = best_lift(control, arms, increase_is_better=[True, False])
+    for metric, up in enumerate((True, False)):
+        alone = best_lift(CONTROL, ARMS, increase_is_better=up)
+        np.testing.assert_allclose(mixed.probability[metric], alone.probability, rtol=1e-12)
+
+
 def test_rates_agree_with_quadrature():
     k, n = np.array([3, 6, 5]), np.array([10, 12, 10])
     got = best_rate(k, n)

@@ -59,3 +59,10 @@ def test_reasons_and_mistakes():
         non_inferiority(C, T, margin=0)
     with pytest.raises(StatsError, match="alpha"):
         non_inferiority(C, T, margin=1, alpha=0.5)
+
+
+def test_each_metric_has_its_own_direction():
+    control, treatment = (Moments([m.n] * 2, [m.mean] * 2, [m.m2] * 2) for m in (C, T))
+    both = non_inferiority(control, treatment, margin=0.4, increase_is_better=[True, False])
+    assert both.at(0) == non_inferiority(C, T, margin=0.4)
+    assert both.at(1) == non_inferiority(C, T, margin=0.4, increase_is_better=False)
