@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import click
@@ -43,6 +44,7 @@ def demo(bind: str) -> None:
     before = {number: signal.signal(number, _stop) for number in _STOPPING}
     try:
         folder = Folder(Settings.from_env().data_dir)
+        _check_loopback(bind)
         check_port(bind)
         folder.check()
         state = folder.open()
@@ -145,8 +147,19 @@ def _welcome(url: str, folder: Folder, state: State) -> None:
     sys.stdout.flush()
 
 
+def _check_loopback(bind: str) -> None:
+    """The demo's pages are open to whoever reaches them, so nobody else may."""
+    host = bind.rpartition(":")[0].strip("[]")
+    try:
+        is_loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise click.ClickException(
+            f"the demo serves this machine only, at an address such as 127.0.0.1:8000; {bind!r} is"
+            " none. To serve others: evenhand serve"
+        )
+
+
 def _url(bind: str) -> str:
-    """Where this machine reaches the service."""
-    host, _, port = bind.rpartition(":")
-    everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
-    return f"http://{everywhere.get(host, host)}:{port}"
+    return f"http://{bind}"

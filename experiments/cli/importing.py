@@ -82,6 +82,8 @@ def import_file(
           --exposed-at first_seen --outcome purchase --rejects refused.csv
       evenhand import events.jsonl --events
     """
+    if rejects is not None and rejects.resolve() == file.resolve():
+        raise click.UsageError("--rejects would overwrite the file; name another one")
     source = data_file(file, file_format, _delimiter(delimiter))
     opened = open_database()
     began = time.monotonic()

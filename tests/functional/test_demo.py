@@ -139,6 +139,11 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("bind", ["0.0.0.0:8000", ":8000", "[::]:8000", "example.org:80", "8000"])
+def test_an_address_that_others_reach(tmp_path: Path, bind: str) -> None:
+    assert "this machine only" in one_line(tmp_path / "data", "--bind", bind)
+
+
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path, free_port: int) -> None:
     (tmp_path / "file").touch()
     line = one_line(tmp_path / "file" / "data", "--bind", f"127.0.0.1:{free_port}")

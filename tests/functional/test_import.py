@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import fmean, variance
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -89,7 +90,6 @@ def test_the_three_formats_give_the_same_report(run: Run, tmp_path: Path) -> Non
     lines = (json.dumps({**row, "at": at.isoformat()}) for row in rows)
     (tmp_path / "rows.jsonl").write_text("\n".join(lines))
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
-    metrics = []
     for suffix in ("csv", "jsonl", "parquet"):
         done = run(
             *("import", tmp_path / f"rows.{suffix}", "--experiment", suffix, "--unit", "unit"),
@@ -100,10 +100,14 @@ def test_the_three_formats_give_the_same_report(run: Run, tmp_path: Path) -> Non
         found = json.loads(run("report", suffix, "--env", suffix, "--json").stdout)
         assert found["units"] == {"a": 200, "b": 200}
         assert found["started_at"] == at.strftime("%Y-%m-%dT%H:%M:%SZ")
-        metrics.append(found["metrics"])
-    assert metrics[0] == metrics[1] == metrics[2]
-    means = {one["variant"]: one["mean"] for one in metrics[0][1]["variants"]}
-    assert means["a"] == pytest.approx(sum(row["spent"] for row in rows[::2]) / 200)
+        kinds = [metric["kind"] for metric in found["metrics"]]
+        assert kinds == ["conversion", "sum"]
+        for column, metric in zip(("back", "spent"), found["metrics"], strict=True):
+            for arm, moments in zip((0, 1), metric["variants"], strict=True):
+                cells = [float(row[column]) for row in rows[arm::2]]
+                assert moments["n"] == len(cells)
+                assert moments["mean"] == pytest.approx(fmean(cells), rel=1e-12)
+                assert moments["variance"] == pytest.approx(variance(cells), rel=1e-12)
 
 
 def test_bad_lines_are_listed_and_the_rest_goes_in(run: Run, tmp_path: Path) -> None:
@@ -205,6 +209,7 @@ def test_what_cannot_be_done_says_how(run: Run, tmp_path: Path) -> None:
         ((file, *ROWS, "--create", "--control", "z"), 1, "a, b"),
         ((file, *ROWS, "--create"), 2, "--control"),
         ((file,), 2, "--events"),
+        ((file, *ROWS, *CREATE, "--rejects", file), 2, "overwrite"),
         ((file, *ROWS, "--events"), 2, "does not go with --events"),
         ((file, *ROWS, "--outcome", "spent"), 1, "it has unit, arm"),
         ((tmp_path / "none.csv", *ROWS), 2, "does not exist"),
