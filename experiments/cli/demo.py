@@ -41,7 +41,11 @@ def demo(bind: str) -> None:
       evenhand demo
       EVENHAND_DATA_DIR=/tmp/demo evenhand demo --bind 127.0.0.1:8080
     """
-    before = {number: signal.signal(number, _stop) for number in _STOPPING}
+    before = {
+        number: signal.signal(number, _stop)
+        for number in _STOPPING
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN  # under nohup
+    }
     try:
         folder = Folder(Settings.from_env().data_dir)
         _check_loopback(bind)
