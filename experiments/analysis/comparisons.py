@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.analysis.task import Findings, Measured
-from experiments.definitions.experiment import Experiment, Plan
+from experiments.definitions.experiment import Experiment, MetricUse, Plan, Variant
 from experiments.definitions.metric import Metric
 from stats import (
     Difference,
     Interval,
     Lift,
+    MarginTest,
     Moments,
     PairMoments,
     Posterior,
@@ -27,6 +28,7 @@ from stats import (
     fieller_lift,
     lift_posterior,
     linearise,
+    non_inferiority,
     welch,
 )
 from stats.multiplicity import Method
@@ -41,13 +43,19 @@ BETTER, WORSE, INCONCLUSIVE = "better", "worse", "inconclusive"
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Moments of metrics × variants, the control's column apart from the treatments'."""
+_NOBODY = Measured(0, 0, None, None, None, None, None, None)
 
-    means: Moments
-    control: Moments
-    treatments: Moments
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    """The records of all comparisons, their fields arrays of metrics × treatments."""
+
+    difference: Difference
+    lift: Lift
+    posterior: Posterior
+    margin: MarginTest
+    adjusted: NDArray[np.float64]
+    family: int
     too_large: NDArray[np.bool_]
 
 
@@ -56,79 +64,83 @@ def compare(experiment: Experiment, metrics: tuple[Metric, ...], found: Findings
     if not metrics:
         return []
     keys = [variant.key for variant in experiment.variants]
-    control = keys.index(experiment.control.key)
-    treatments = [index for index in range(len(keys)) if index != control]
     arms = {arm.variant: arm for arm in found.arms}
     measured = [
         [arms[key].measured[row] if key in arms else _NOBODY for key in keys]
         for row in range(len(metrics))
     ]
     too_large = np.array([[one.beyond > 0 for one in row] for row in measured])
-    means = _moments(measured, too_large)
-    base, others = _columns(means, [control]), _columns(means, treatments)
-    plan = experiment.plan
-    increase = np.array([[metric.increase_is_better] for metric in metrics])
-    difference = welch(base, others, alpha=plan.alpha)
-    lift = fieller_lift(base, others, alpha=plan.alpha)
-    # One-sided at alpha is one end of a two-sided interval at 2·alpha; from 0.5 on it is the
-    # estimate itself.
-    bound = fieller_lift(base, others, alpha=min(2 * plan.alpha, 1 - 1e-9))
-    posterior = lift_posterior(base, others, level=1 - plan.alpha, increase_is_better=increase)
-    adjusted, family = _adjusted(experiment, difference)
-    documents = []
-    units = sum(arm.units for arm in found.arms if arm.variant in keys)
-    for row, (use, metric) in enumerate(zip(experiment.metrics, metrics, strict=True)):
-        comparisons = []
-        for column, index in enumerate(treatments):
-            unusable = bool(too_large[row, control] or too_large[row, index])
-            comparison = _comparison(
-                difference.at((row, column)),
-                lift.at((row, column)),
-                posterior.at((row, column)),
-                unusable=unusable,
-            )
-            goal = use.role == "goal"
-            p_value = _number(adjusted[row, column]) if goal and not unusable else None
-            comparison["difference"]["adjusted_p_value"] = p_value
-            comparison["difference"]["family"] = family if goal else None
-            comparisons.append(
+    moments = _moments(measured, too_large)
+    tests = _tests(experiment, metrics, moments, too_large)
+    means, variances = np.asarray(moments.mean), np.asarray(moments.variance)
+    units = sum(arms[key].units for key in keys if key in arms)
+    return [
+        {
+            "metric": metric.key,
+            "name": metric.name,
+            "role": use.role,
+            "kind": metric.kind,
+            "direction": metric.direction,
+            "margin": use.margin,
+            "window_hours": metric.window_hours,
+            "delay_hours": metric.delay_hours,
+            "waiting": units - sum(one.n for one in measured[row]),
+            "variants": [
                 {
-                    "variant": keys[index],
-                    "against": keys[control],
-                    **comparison,
-                    "verdict": _verdict(comparison, metric, plan),
-                    "non_inferior": None
-                    if use.margin is None or unusable
-                    else _non_inferior(bound.at((row, column)), metric, use.margin),
+                    "variant": key,
+                    "n": measured[row][arm].n,
+                    "mean": _number(means[row, arm]),
+                    "variance": _number(variances[row, arm]),
                 }
-            )
-        documents.append(
-            {
-                "metric": metric.key,
-                "name": metric.name,
-                "role": use.role,
-                "kind": metric.kind,
-                "direction": metric.direction,
-                "margin": use.margin,
-                "window_hours": metric.window_hours,
-                "delay_hours": metric.delay_hours,
-                "waiting": units - sum(one.n for one in measured[row]),
-                "variants": [
-                    {
-                        "variant": key,
-                        "n": measured[row][index].n,
-                        "mean": _number(np.asarray(means.mean)[row, index]),
-                        "variance": _number(np.asarray(means.variance)[row, index]),
-                    }
-                    for index, key in enumerate(keys)
-                ],
-                "comparisons": comparisons,
-            }
-        )
-    return documents
+                for arm, key in enumerate(keys)
+            ],
+            "comparisons": [
+                {
+                    "variant": variant.key,
+                    "against": experiment.control.key,
+                    **_comparison(tests, (row, column), use, metric, experiment.plan),
+                }
+                for column, variant in enumerate(_treatments(experiment))
+            ],
+        }
+        for row, (use, metric) in enumerate(zip(experiment.metrics, metrics, strict=True))
+    ]
 
 
-_NOBODY = Measured(0, 0, None, None, None, None, None, None)
+def _tests(
+    experiment: Experiment,
+    metrics: tuple[Metric, ...],
+    moments: Moments,
+    too_large: NDArray[np.bool_],
+) -> Tests:
+    alpha = experiment.plan.alpha
+    control = experiment.variants.index(experiment.control)
+    others = [experiment.variants.index(variant) for variant in _treatments(experiment)]
+    base, treatments = _columns(moments, [control]), _columns(moments, others)
+    increase = np.array([[metric.increase_is_better] for metric in metrics])
+    difference = welch(base, treatments, alpha=alpha)
+    goals = np.array([[use.role == "goal"] for use in experiment.metrics])
+    unusable = too_large[:, [control]] | too_large[:, others]
+    p_values = np.where(goals & ~unusable, difference.p_value, np.nan)
+    method: Method = experiment.plan.correction  # type: ignore[assignment]  # one of CORRECTIONS
+    return Tests(
+        difference=difference,
+        lift=fieller_lift(base, treatments, alpha=alpha),
+        posterior=lift_posterior(base, treatments, level=1 - alpha, increase_is_better=increase),
+        margin=non_inferiority(
+            base,
+            treatments,
+            # Where there is no margin any will do: nobody reads the answer.
+            margin=np.array([[use.margin or 1.0] for use in experiment.metrics]),
+            relative_margin=True,
+            increase_is_better=increase,
+            # One-sided, so that half is where the bound meets the estimate.
+            alpha=min(alpha, 0.499_999),
+        ),
+        adjusted=adjust(p_values, method),
+        family=family_size(p_values),
+        too_large=unusable,
+    )
 
 
 def _moments(measured: list[list[Measured]], too_large: NDArray[np.bool_]) -> Moments:
@@ -150,6 +162,10 @@ def _moments(measured: list[list[Measured]], too_large: NDArray[np.bool_]) -> Mo
     )
 
 
+def _treatments(experiment: Experiment) -> list[Variant]:
+    return [variant for variant in experiment.variants if not variant.control]
+
+
 def _columns(moments: Moments, columns: list[int]) -> Moments:
     reason = moments.reason
     return Moments(
@@ -160,20 +176,14 @@ def _columns(moments: Moments, columns: list[int]) -> Moments:
     )
 
 
-def _adjusted(experiment: Experiment, difference: Difference) -> tuple[NDArray[np.float64], int]:
-    """Goals × treatments are one family; what is no goal stands outside of it."""
-    goals = np.array([[use.role == "goal"] for use in experiment.metrics])
-    p_values = np.where(goals, difference.p_value, np.nan)
-    method: Method = experiment.plan.correction  # type: ignore[assignment]  # one of CORRECTIONS
-    return adjust(p_values, method), family_size(p_values)
-
-
 def _comparison(
-    difference: Difference, lift: Lift, posterior: Posterior, *, unusable: bool
+    tests: Tests, at: tuple[int, int], use: MetricUse, metric: Metric, plan: Plan
 ) -> Document:
-    reason = _reason(difference, unusable=unusable)
-    return {
-        "reason": reason,
+    unusable, goal = bool(tests.too_large[at]), use.role == "goal"
+    difference, lift = tests.difference.at(at), tests.lift.at(at)
+    posterior, margin = tests.posterior.at(at), tests.margin.at(at)
+    comparison: Document = {
+        "reason": _reason(difference, unusable=unusable),
         "difference": {
             "estimate": _number(difference.estimate),
             "standard_error": _number(difference.standard_error),
@@ -181,6 +191,8 @@ def _comparison(
             "interval": _ends(difference.interval),
             "level": difference.level,
             "p_value": _number(difference.p_value),
+            "adjusted_p_value": _number(tests.adjusted[at]) if goal else None,
+            "family": tests.family if goal else None,
             "method": difference.method,
         },
         "lift": {
@@ -200,7 +212,13 @@ def _comparison(
             "method": posterior.method,
             "reason": _reason(posterior, unusable=unusable),
         },
+        "non_inferior": None,
     }
+    p_value = _number(margin.p_value)
+    if use.margin is not None and p_value is not None:
+        comparison["non_inferior"] = p_value < plan.alpha
+    comparison["verdict"] = _verdict(comparison, metric, plan)
+    return comparison
 
 
 def _reason(record: Difference | Lift | Posterior, *, unusable: bool) -> str | None:
@@ -229,14 +247,6 @@ def _verdict(comparison: Document, metric: Metric, plan: Plan) -> str | None:
     if not p_value < plan.alpha:
         return INCONCLUSIVE
     return BETTER if (difference["estimate"] > 0) == metric.increase_is_better else WORSE
-
-
-def _non_inferior(bound: Lift, metric: Metric, margin: float) -> bool | None:
-    """Whether a loss as large as the margin is excluded, one-sided at the plan's alpha."""
-    ends = _ends(bound.interval)
-    if ends is None:
-        return None
-    return ends[0] > -margin if metric.increase_is_better else ends[1] < margin
 
 
 def _ends(interval: Interval) -> list[float] | None:
