@@ -260,6 +260,15 @@ def test_a_failure_is_told_and_logged(sqlite_log: Any, caplog: pytest.LogCapture
     assert "memory" in caplog.text.lower()
 
 
+def test_a_file_with_a_quote_in_its_name(sqlite_log: Any, tmp_path: Path) -> None:
+    sqlite_log.database.dispose()
+    path = tmp_path / "it's mine.db"
+    Path(sqlite_log.database.url.database).rename(path)
+    source = service.source_of(Database(f"sqlite:///{path}"))
+    found = service.read_log(sqlite_log.task(), source, SETTINGS, lambda _fraction: None)
+    assert found.arms == ()
+
+
 def test_the_password_stays_out_of_the_log(
     postgres_log: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
