@@ -168,7 +168,7 @@ class Service:
 
 def evenhand(env: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.cli.main", *arguments],
+        [sys.executable, "-m", "experiments.cli", *arguments],
         env=env,
         cwd=ROOT,
         capture_output=True,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from stats.calibration import Calibration
+from stats.calibration import SCENARIOS, Calibration, calibrate
 
 BROKEN = 3  # the exit status where a promise does not hold
 
@@ -36,9 +35,6 @@ def calibrate_methods(simulations: int, seed: int, method: str) -> None:
       evenhand calibrate --simulations 2000 --seed 7
       evenhand calibrate --method welch
     """
-    # SciPy takes half a second to load, which no other command should pay for.
-    from stats.calibration import SCENARIOS, calibrate  # noqa: PLC0415
-
     chosen = [one for one in SCENARIOS if method.lower() in one.method.lower()]
     if not chosen:
         known = ", ".join(dict.fromkeys(one.method for one in SCENARIOS))

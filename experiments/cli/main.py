@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import click
 
-from experiments.cli.calibrate import calibrate_methods
-from experiments.cli.demo import demo
-from experiments.cli.experiment import experiment
-from experiments.cli.importing import import_file
-from experiments.cli.key import key
-from experiments.cli.report import report
-from experiments.cli.service import init, serve
 from experiments.definitions.errors import EvenhandError
 from experiments.settings import VERSION
 
+# Loaded when it is called: a key should not wait for SciPy, nor a report for Parquet.
+_COMMANDS = {
+    "calibrate": "experiments.cli.calibrate:calibrate_methods",
+    "demo": "experiments.cli.demo:demo",
+    "experiment": "experiments.cli.experiment:experiment",
+    "import": "experiments.cli.importing:import_file",
+    "init": "experiments.cli.service:init",
+    "key": "experiments.cli.key:key",
+    "report": "experiments.cli.report:report",
+    "serve": "experiments.cli.service:serve",
+}
 
-class _OneLine(click.Group):
-    """Turns errors of the domain into one line on standard error and exit status 1."""
+
+class _Root(click.Group):
+    """Loads commands by name; turns errors of the domain into one line and exit status 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 — click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -29,7 +43,7 @@ class _OneLine(click.Group):
             raise click.ClickException(f"{error.detail} [{error.code}]") from error
 
 
-@click.group(cls=_OneLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="evenhand")
 def main() -> None:
     """Evenhand: A/B experiments, from assignment to decision.
@@ -44,20 +58,3 @@ def main() -> None:
       EVENHAND_SECRET_KEY=… evenhand serve
       evenhand report checkout-button
     """
-
-
-_COMMANDS: tuple[Callable[..., Any], ...] = (
-    calibrate_methods,
-    demo,
-    experiment,
-    import_file,
-    init,
-    key,
-    report,
-    serve,
-)
-for _command in _COMMANDS:
-    main.add_command(_command)  # type: ignore[arg-type]
-
-if __name__ == "__main__":
-    sys.exit(main())

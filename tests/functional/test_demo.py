@@ -29,7 +29,7 @@ READY = "Evenhand runs on"
 @contextmanager
 def demo(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.cli.main", "demo", "--bind", f"127.0.0.1:{port}"],
+        [sys.executable, "-m", "experiments.cli", "demo", "--bind", f"127.0.0.1:{port}"],
         env={**os.environ, "EVENHAND_DATA_DIR": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

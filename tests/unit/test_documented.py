@@ -32,7 +32,9 @@ def settings_page() -> str:
 
 def commands(group: click.Group, path: str = "evenhand") -> list[tuple[str, click.Command]]:
     found: list[tuple[str, click.Command]] = []
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             found += commands(command, f"{path} {name}")
         else:

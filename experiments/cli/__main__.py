@@ -1,0 +1,5 @@
+"""`python -m experiments.cli` is `evenhand`."""
+
+from experiments.cli.main import main
+
+main(prog_name="evenhand")
