@@ -62,6 +62,7 @@ def beta_binomial(
         chance_to_win=plain(np.where(up, above, np.where(lower, tail, 1 - tail))),
         expected_loss_ship=plain(np.where(up, loss, gain)),
         expected_loss_keep=plain(np.where(up, gain, loss)),
+        n=plain(a_c + b_c + a_t + b_t - 2 * sum(check_beta_prior(prior))),
         prior=check_beta_prior(prior),
         method="beta-binomial",
         rope=region,

@@ -9,7 +9,7 @@ import scipy.special as sc
 from numpy.typing import ArrayLike
 
 from stats.errors import positive, probability
-from stats.lift import Lift, fieller_ends, relative
+from stats.lift import Lift, fieller_ends, lift_record
 from stats.moments import Moments
 from stats.records import Array, Interval, plain, unless
 from stats.welch import Difference, satterthwaite
@@ -67,10 +67,7 @@ def lift_sequence(
     n = np.asarray(control.n) + treatment.n
     critical = sequence_critical(n * tuning(planned_n, alpha), alpha)
     ends, reason = fieller_ends(control, treatment, critical)
-    level = plain(1 - np.asarray(alpha, dtype=np.float64))
-    return Lift(
-        plain(relative(control, treatment)), ends, level, "fieller confidence sequence", reason
-    )
+    return lift_record(control, treatment, ends, alpha, "fieller confidence sequence", reason)
 
 
 def tuning(planned_n: ArrayLike, alpha: ArrayLike) -> Array:

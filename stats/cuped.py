@@ -2,8 +2,7 @@
 
 CUPED (Deng, Xu, Kohavi & Walker 2013) with one or several covariates, for means and for ratios.
 θ comes from both arms together; a unit without a covariate keeps its place by an imputed value
-and an indicator. Dropping such units, or calling them NaN, rejects 24.5 % of A/A tests where 30 %
-are missing; this holds 5 %.
+and an indicator, so that nobody is dropped and 5 % of A/A tests reject also where 30 % have none.
 """
 
 from dataclasses import dataclass

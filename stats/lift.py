@@ -16,12 +16,15 @@ class Lift(Record):
     """Change as a fraction of |control mean|: 0.02 is +2 %.
 
     `interval` has confidence `level`, with lower ≤ upper also for a negative baseline; it is NaN
-    where `reason` stands. `estimate` stays while the control mean is not 0.
+    where `reason` stands. `estimate` and its delta-method `standard_error` stay while the control
+    mean is not 0. `n` counts the units of both arms.
     """
 
     estimate: Real
+    standard_error: Real
     interval: Interval
     level: Real
+    n: Real
     method: str
     reason: Reasons = None
 
@@ -42,8 +45,7 @@ def fieller_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.0
     _, df, _ = satterthwaite(control, treatment)
     critical = critical_value(df, critical_tail(alpha, "two-sided"))
     ends, reason = fieller_ends(control, treatment, critical)
-    level = plain(1 - np.asarray(alpha, dtype=np.float64))
-    return Lift(plain(relative(control, treatment)), ends, level, "fieller", reason)
+    return lift_record(control, treatment, ends, alpha, "fieller", reason)
 
 
 def linear_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.05) -> Lift:
@@ -58,8 +60,7 @@ def linear_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.05
     critical, reason = _reachable(control, treatment, alpha)
     lift, reach = relative(control, treatment), critical * relative_error(control, treatment)
     ends = Interval(unless(reason, lift - reach), unless(reason, lift + reach))
-    level = plain(1 - np.asarray(alpha, dtype=np.float64))
-    return Lift(plain(lift), ends, level, "linear delta", reason)
+    return lift_record(control, treatment, ends, alpha, "linear delta", reason)
 
 
 def log_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.05) -> Lift:
@@ -78,13 +79,27 @@ def log_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.05) -
     spread = np.exp(np.where(holds(reason), 0.0, reach))
     sign = np.sign(control.mean)
     ends = sign * (ratio / spread - 1), sign * (ratio * spread - 1)
-    level = plain(1 - np.asarray(alpha, dtype=np.float64))
+    within = Interval(unless(reason, np.minimum(*ends)), unless(reason, np.maximum(*ends)))
+    return lift_record(control, treatment, within, alpha, "log delta", reason)
+
+
+def lift_record(
+    control: Moments,
+    treatment: Moments,
+    ends: Interval,
+    alpha: ArrayLike,
+    method: str,
+    reason: Reasons,
+) -> Lift:
+    """Return the record of an interval that covers with 1 − alpha."""
     return Lift(
-        plain(relative(control, treatment)),
-        Interval(unless(reason, np.minimum(*ends)), unless(reason, np.maximum(*ends))),
-        level,
-        "log delta",
-        reason,
+        estimate=plain(relative(control, treatment)),
+        standard_error=plain(relative_error(control, treatment)),
+        interval=ends,
+        level=plain(1 - np.asarray(alpha, dtype=np.float64)),
+        n=plain(np.asarray(control.n) + treatment.n),
+        method=method,
+        reason=reason,
     )
 
 
@@ -139,4 +154,5 @@ def relative_error(control: Moments, treatment: Moments) -> Array:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.asarray(treatment.mean) / control.mean
         spread = np.square(ratio) * control.squared_error + np.asarray(treatment.squared_error)
-        return np.asarray(np.sqrt(spread) / np.abs(control.mean))
+        error = np.sqrt(spread) / np.abs(control.mean)
+    return np.asarray(np.where(np.isfinite(error), error, np.nan))

@@ -24,7 +24,7 @@ class Posterior(Record):
     effect given up on average by shipping a treatment that may be worse, `expected_loss_keep` by
     keeping a control that may be worse. `in_rope` is the probability of an effect within `rope`,
     the region of practical equivalence. `prior` is (mean, sd) of a normal prior on the effect, or
-    (a, b) of a beta prior on each rate.
+    (a, b) of a beta prior on each rate. `n` counts the units of both arms.
     """
 
     estimate: Real
@@ -34,6 +34,7 @@ class Posterior(Record):
     chance_to_win: Real
     expected_loss_ship: Real
     expected_loss_keep: Real
+    n: Real
     prior: tuple[float, float]
     method: str
     rope: tuple[float, float] | None = None
@@ -66,6 +67,7 @@ def lift_posterior(
     return _posterior(
         relative(control, treatment),
         relative_error(control, treatment),
+        np.asarray(control.n) + treatment.n,
         (prior_mean, prior_sd),
         level,
         increase_is_better,
@@ -99,6 +101,7 @@ def effect_posterior(
     return _posterior(
         np.asarray(treatment.mean) - control.mean,
         error,
+        np.asarray(control.n) + treatment.n,
         (prior_mean, prior_sd),
         level,
         increase_is_better,
@@ -116,6 +119,7 @@ def _near_zero(control: Moments, level: Array) -> NDArray[np.bool_]:
 def _posterior(
     effect: Array,
     error: Array,
+    n: Array,
     prior: tuple[float, float],
     level: ArrayLike,
     increase_is_better: ArrayLike,
@@ -146,6 +150,7 @@ def _posterior(
         chance_to_win=unless(reason, win),
         expected_loss_ship=unless(reason, ship),
         expected_loss_keep=unless(reason, keep),
+        n=plain(n),
         prior=(centre, width),
         method=method,
         rope=region,

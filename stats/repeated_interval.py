@@ -1,6 +1,6 @@
 """Intervals that hold at every look of a group sequential plan together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def repeated_interval(control: Moments, treatment: Moments, looks: Looks) -> Rep
         estimate=difference.estimate,
         standard_error=difference.standard_error,
         interval=ends,
-        lift=Lift(lift.estimate, lift.interval, level, "fieller repeated", lift.reason),
+        lift=replace(lift, level=level, method="fieller repeated"),
         level=level,
         critical=looks.critical,
         crossed=plain(outside),

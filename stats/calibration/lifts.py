@@ -7,7 +7,7 @@ import numpy as np
 from stats.beta_binomial import beta_binomial
 from stats.calibration.sources import lognormal, normal_moments
 from stats.calibration.table import Hits, Promise, Scenario
-from stats.lift import Lift, fieller_lift, linear_lift, log_lift
+from stats.lift import Lift, fieller_lift, lift_record, linear_lift, log_lift
 from stats.moments import Moments
 from stats.posterior import Posterior, effect_posterior, lift_posterior
 from stats.records import Interval, interval
@@ -22,9 +22,10 @@ def _covers(ends: Interval, truth: object) -> Hits:
 
 def scaled_absolute(control: Moments, treatment: Moments) -> Lift:
     """Divide Welch's interval by the control mean as if that were known."""
-    result, base = welch(control, treatment), np.abs(control.mean)
-    lower, upper = (np.asarray(end) / base for end in result.interval)
-    return Lift(np.asarray(result.estimate) / base, interval(lower, upper), 0.95, "scaled")
+    lower, upper = (
+        np.asarray(e) / np.abs(control.mean) for e in welch(control, treatment).interval
+    )
+    return lift_record(control, treatment, interval(lower, upper), 0.05, "scaled", None)
 
 
 _METHODS = {

@@ -69,6 +69,8 @@ def test_linear_and_log_intervals_are_symmetric_on_their_scales():
     linear = linear_lift(control, treatment, alpha=alpha)
     reach = critical * np.sqrt(v_t / 4 + 6.25 * v_c / 16)
     assert linear.interval == pytest.approx((0.25 - reach, 0.25 + reach), rel=1e-12)
+    assert linear.standard_error == pytest.approx(reach / critical, rel=1e-12)
+    assert linear.n == 580
     log = log_lift(control, treatment, alpha=alpha)
     spread = np.exp(critical * np.sqrt(v_t / 6.25 + v_c / 4))
     assert log.interval == pytest.approx((1.25 / spread - 1, 1.25 * spread - 1), rel=1e-12)

@@ -19,6 +19,7 @@ def test_agrees_with_numerical_bayes():
     def expect(values):
         return scipy.integrate.trapezoid(values * mass, grid)
 
+    assert result.n == 2000
     assert result.estimate == pytest.approx(expect(grid), rel=1e-9)
     assert result.standard_deviation**2 == pytest.approx(
         expect((grid - result.estimate) ** 2), rel=1e-8
