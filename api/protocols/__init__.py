@@ -1,0 +1,1 @@
+"""Protocols that others made and that clients speak already."""
