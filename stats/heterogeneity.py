@@ -97,7 +97,7 @@ def interaction(
 
     >>> cells = [Moments(100, m, 99.0) for m in (1.0, 1.5, 1.2, 2.5)]
     >>> result = interaction(*cells)
-    >>> round(result.estimate, 3), round(result.standard_error, 3), result.df
+    >>> round(result.estimate, 3), round(result.standard_error, 3), round(result.df, 6)
     (0.8, 0.2, 396.0)
     """
     cells = (neither, first, second, both)
@@ -107,8 +107,8 @@ def interaction(
     total = np.asarray(sum(squared))
     n = np.asarray(sum(np.asarray(cell.n) for cell in cells))
     with np.errstate(divide="ignore", invalid="ignore"):
-        parts = [v**2 / (np.asarray(c.n) - 1) for v, c in zip(squared, cells, strict=True)]
-        df = np.square(total) / sum(parts)
+        pairs = zip(squared, cells, strict=True)
+        df = 1 / sum(np.square(v / total) / (np.asarray(c.n) - 1) for v, c in pairs)
     few = np.any(np.stack(np.broadcast_arrays(*(np.asarray(c.n) < 2 for c in cells))), axis=0)
     reason = reasons(
         total.shape,
