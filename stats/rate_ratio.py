@@ -58,7 +58,7 @@ def ratio_quantile(a_c: Array, b_c: Array, a_t: Array, b_t: Array, q: Array) -> 
     centre, spread = log_ratio(*shapes)
     v = centre + target * spread
     low, high = np.full(v.shape, -_WIDEST), np.full(v.shape, _WIDEST)
-    before, error_before, last = v, np.full(v.shape, np.nan), np.full(v.shape, np.inf)
+    before, error_before, last = v, np.full(v.shape, np.nan), np.ones(v.shape)
     active = np.ones(v.shape, dtype=bool)
     for _ in range(_MOST_STEPS):
         a_1, b_1, a_2, b_2 = (s[active] for s in shapes)
@@ -72,12 +72,13 @@ def ratio_quantile(a_c: Array, b_c: Array, a_t: Array, b_t: Array, q: Array) -> 
             steepness = (error - error_before) / (v - before)
             step = error / np.where(steepness > 0, steepness, 1 / spread)
         guess = v - step
-        guess = np.where((guess > low) & (guess < high), guess, (low + high) / 2)
+        secant = (guess >= low) & (guess <= high)
+        guess = np.where(secant, guess, (low + high) / 2)
         before, error_before = v, error
         v = np.where(active, guess, v)
-        # The secant's next step is of the order of the product of the last two.
-        moved = np.abs(v - before) / spread
-        active = active & (moved * np.minimum(last, 1.0) > 1e-12)
+        # A secant's next step is of the order of the product of its last two.
+        moved = np.where(secant, np.minimum(np.abs(v - before) / spread, 1.0), 1.0)
+        active = active & ~(secant & (moved * last <= 1e-12))
         last = moved
         if not active.any():
             break
