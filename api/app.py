@@ -13,7 +13,7 @@ from api.json_body import MAX_BODY
 from api.problems import register_problems
 from api.services import EXTENSION, Services
 from experiments.access import Access, Keys
-from experiments.analysis import Reports
+from experiments.analysis.service import Reports
 from experiments.definitions.errors import Invalid
 from experiments.events import Intake
 from experiments.registry import Experiments, Metrics

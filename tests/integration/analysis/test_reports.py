@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from experiments.analysis import Pending, Report, Reports, service
+from experiments.analysis import service
+from experiments.analysis.service import Pending, Report, Reports
 from experiments.definitions.errors import NotFound, Unavailable
 from experiments.definitions.experiment import experiment_from_document
 from experiments.definitions.lifecycle import Standing, move
@@ -291,7 +292,7 @@ print(sorted(name for name in {names} if name in sys.modules))
 @pytest.mark.parametrize(
     ("imports", "names"),
     [
-        ("from experiments.analysis import Reports", ("duckdb", "_duckdb", "ibis")),
+        ("import experiments.analysis.service", ("duckdb", "_duckdb", "ibis")),
         ("import experiments.analysis.worker", ("sqlite3", "sqlalchemy", "stats", "pandas")),
     ],
 )
