@@ -13,8 +13,8 @@ from stats.moments import Moments, check_successes
 from stats.rate_ratio import logit_nodes, node_count
 from stats.records import Array, Reasons, holds, reasons
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
-_EDGE = 7.0
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
+_EDGE = 6.5
 _FINEST = 8
 _REACH = float(sc.ndtri(0.975))
 
@@ -153,7 +153,7 @@ def _given_the_control(
     deviation = np.sqrt(own * prior_variance / spread)
     # Nodes are half a standard deviation apart, or half of what an arm's own error resolves.
     slope = np.abs(ratio) * np.sqrt(variance) * prior_variance / spread
-    z = np.linspace(-7.5, 7.5, 28 * _finer(slope / deviation) + 1)
+    z = np.linspace(-6.5, 6.5, 24 * _finer(slope / deviation) + 1)
     weights = np.exp(-np.square(z) / 2)
     error = variance * pull + np.sqrt(variance) * z
     corrected = seen[..., None, :] - error[..., None] * ratio[..., None, :]
