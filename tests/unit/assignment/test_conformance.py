@@ -12,6 +12,7 @@ import pytest
 from experiments.assignment.buckets import choose, equal_weights, tolerant_ranges
 from experiments.assignment.conditions import compile_condition, read_condition
 from experiments.assignment.context import Context, Overrides
+from experiments.assignment.encryption import decrypt
 from experiments.assignment.features import evaluate_feature, run
 from experiments.assignment.hashing import position_by
 from experiments.assignment.payload import read_experiment, read_payload
@@ -116,6 +117,16 @@ def test_sticky_documents(case: list[Any]):
     assert result == expected
     after = {**held, **{one.key: one for one in found.sticky_documents}}
     assert {key: one.to_document() for key, one in after.items()} == kept
+
+
+@each("decrypt")
+def test_decrypt(case: list[Any]):
+    _name, encrypted, key, expected = case
+    if expected is None:
+        with pytest.raises(Invalid):
+            decrypt(encrypted, key)
+    else:
+        assert decrypt(encrypted, key) == expected
 
 
 def context(given: dict[str, Any], sticky: StickyDocuments | None = None) -> Context:
