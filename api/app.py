@@ -15,7 +15,7 @@ from api.protocols import growthbook
 from api.protocols.streams import Streams
 from api.services import EXTENSION, Services
 from experiments.access import Access, Keys
-from experiments.analysis import Reports
+from experiments.analysis.service import Reports
 from experiments.definitions.errors import Invalid
 from experiments.events import Intake
 from experiments.registry import Experiments, Metrics

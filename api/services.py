@@ -9,7 +9,7 @@ from flask import current_app
 
 from api.protocols.streams import Streams
 from experiments.access import Access
-from experiments.analysis import Reports
+from experiments.analysis.service import Reports
 from experiments.events import Intake
 from experiments.registry import Experiments, Metrics
 from experiments.sdk_payload import Payloads
