@@ -8,10 +8,10 @@ are null in it; weights, conditions and names of other variations are never sent
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.assignment import javascript
 from experiments.assignment.evaluate import WINNER, evaluate
 from experiments.definitions.experiment import Document, Experiment
 from experiments.definitions.lifecycle import RUNNING
@@ -42,14 +42,9 @@ def evaluate_features(
 
 
 def unit_text(value: Any) -> str:
-    """An attribute as the text that is hashed: JavaScript's, in which 1.0 is 1 and 0 is nobody."""
-    if isinstance(value, str):
-        return value
-    if not value:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """An attribute as the text that is hashed, as JavaScript writes it; "" where it is nobody."""
+    named = isinstance(value, str | int | float) and javascript.truthy(value)
+    return javascript.text(value) if named else ""
 
 
 def _evaluated(live: Live, attributes: Mapping[str, Any], index: Any) -> Document:

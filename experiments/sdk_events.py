@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 from typing import Any
 
+from experiments.assignment import javascript
 from experiments.definitions.experiment import Document, Experiment
 from experiments.events.reading import MAX_IDS
 from experiments.sdk_evaluation import unit_text
@@ -103,8 +104,9 @@ def _ids(raw: Mapping[str, Any], attributes: Any, unit_types: Collection[str]) -
     found: dict[str, str] = {}
     for name in (*_IDS, *sorted(set(unit_types) - set(_IDS))):
         value = (raw.get(name) if name in _AT_TOP else None) or among.get(name)
-        if value and isinstance(value, str | int | float):
-            found[name] = unit_text(value)
+        text = unit_text(value)
+        if text:
+            found[name] = text
     return dict(islice(found.items(), MAX_IDS))
 
 
@@ -120,7 +122,7 @@ def _value(properties: Any) -> float | None:
 
 
 def _text(value: Any) -> Any:
-    return unit_text(value) if isinstance(value, str | int | float) else value
+    return value if isinstance(value, dict | list) else javascript.text(value)
 
 
 def _first(said: Mapping[str, Any], *names: str) -> Any:

@@ -12,12 +12,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from experiments.assignment.evaluate import HASH_VERSION
 from experiments.definitions.experiment import Document
 from experiments.definitions.lifecycle import DRAFT, RUNNING, SHIPPED, STOPPED, Standing
 from experiments.definitions.time import SECOND, format_instant
 from experiments.snapshot import EnvironmentPicture, Live
-
-HASH_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Protocols that others made and that clients speak already."""
+"""Protocols of others, whose clients talk to the service unchanged."""
