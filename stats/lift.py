@@ -11,7 +11,7 @@ from stats.records import Array, Interval, Real, Reasons, Record, holds, plain, 
 from stats.welch import critical_tail, critical_value, satterthwaite
 
 _WIDEST_LOG = 100.0
-# Relative errors beyond these are no data: their squares leave the range of a double.
+# Relative figures beyond these are no data: their squares leave the range of a double.
 LEAST_ERROR, LARGEST_ERROR = 1e-100, 1e100
 
 

@@ -66,7 +66,7 @@ def lift_posterior(
     _, _, why = satterthwaite(control, treatment)
     near = _near_zero(control, probability("level", level))
     lift, error = relative(control, treatment), relative_error(control, treatment)
-    lost = near | ~(error < LARGEST_ERROR)
+    lost = near | ~(np.maximum(error, np.abs(lift)) < LARGEST_ERROR)
     return _posterior(
         lift,
         error,

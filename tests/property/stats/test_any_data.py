@@ -67,6 +67,8 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_number_or_a_reason(name):
+    """Means from 1e-100 to 1e100 and 0, spreads up to 1e100, arms of 0 to 10⁷ units."""
+
     @MANY
     @given(arms(), arms())
     def check(control, treatment):
