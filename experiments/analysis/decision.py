@@ -6,6 +6,9 @@
 4. `ship`: the primary goal (the first one) is better and no guardrail stands against it.
 5. `no_detectable_effect`: the primary goal's lift is known to be smaller than the minimum effect.
 6. `keep_running`.
+
+Each metric is judged on its own basis. Where the primary goal and every guardrail with a margin
+are judged sequentially, any look may decide, and the third rule comes after the fifth.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.analysis.judged import at_any_time, judged
+from experiments.analysis.wording import change, in_words, p_text, percent
 from experiments.definitions.experiment import Plan
 from experiments.definitions.time import DAY, Instant
 
@@ -63,9 +68,10 @@ def decide(evidence: Evidence) -> Decision:
         _not_begun(evidence)
         or _unhealthy(evidence)
         or _worse(evidence)
-        or _too_early(evidence)
+        or (None if at_any_time(evidence.metrics) else _too_early(evidence))
         or _better(evidence)
         or _no_effect(evidence)
+        or _too_early(evidence)
         or _open(evidence)
     )
 
@@ -87,12 +93,12 @@ def _unhealthy(evidence: Evidence) -> Decision | None:
     ratio, crossed = evidence.health["srm"], evidence.health["crossovers"]
     if ratio["flagged"]:
         counts = ", ".join(f"{evidence.names[key]} {n:,}" for key, n in evidence.units.items())
-        shares = ", ".join(_percent(share) for share in ratio["expected"].values())
+        shares = ", ".join(percent(share) for share in ratio["expected"].values())
         return Decision(
             "unhealthy",
             "sample_ratio_mismatch",
             f"Do not trust these results: the arms hold {counts} units where {shares} were"
-            f" promised ({_p(ratio['p_value'])}).",
+            f" promised ({p_text(ratio['p_value'])}).",
             None,
             {"units": evidence.units, "expected": ratio["expected"], "p_value": ratio["p_value"]},
         )
@@ -101,7 +107,7 @@ def _unhealthy(evidence: Evidence) -> Decision | None:
             "unhealthy",
             "crossovers",
             f"Do not trust these results: {crossed['units']:,} units"
-            f" ({_percent(crossed['share'])}) met more than one variant.",
+            f" ({percent(crossed['share'])}) met more than one variant.",
             None,
             {"crossovers": crossed["units"], "share": crossed["share"]},
         )
@@ -117,7 +123,7 @@ def _worse(evidence: Evidence) -> Decision | None:
                 return Decision(
                     "roll_back",
                     f"{role}_worse",
-                    f"Roll back {arm}: {_change(metric, comparison, evidence)},"
+                    f"Roll back {arm}: {change(metric, comparison, evidence.names)},"
                     " which is significantly worse.",
                     comparison["variant"],
                     _facts(metric, comparison),
@@ -172,7 +178,8 @@ def _better(evidence: Evidence) -> Decision | None:
                 "ship",
                 "goal_better",
                 f"Ship {evidence.names[comparison['variant']]}:"
-                f" {_change(primary, comparison, evidence)}, and no guardrail stands against it.",
+                f" {change(primary, comparison, evidence.names)},"
+                " and no guardrail stands against it.",
                 comparison["variant"],
                 _facts(primary, comparison),
             )
@@ -183,7 +190,7 @@ def _better(evidence: Evidence) -> Decision | None:
     return _keep(
         "guardrail_unproven",
         f"{_prefix(evidence)}: {primary['name']} is better, but it is not shown yet that"
-        f" {metric['name']} loses less than {_percent(metric['margin'])}.",
+        f" {metric['name']} loses less than {percent(metric['margin'])}.",
         _facts(metric, comparison) | {"margin": metric["margin"]},
     )
 
@@ -192,8 +199,7 @@ def _no_effect(evidence: Evidence) -> Decision | None:
     primary, smallest = _primary(evidence), evidence.plan.minimum_effect
     if primary is None or smallest is None:
         return None
-    of = "bayesian" if evidence.plan.basis == "bayesian" else "lift"
-    intervals = [one[of]["interval"] for one in primary["comparisons"]]
+    intervals = [judged(primary["basis"], one).lift_interval for one in primary["comparisons"]]
     if not all(
         ends is not None and -smallest < ends[0] <= ends[1] < smallest for ends in intervals
     ):
@@ -202,7 +208,7 @@ def _no_effect(evidence: Evidence) -> Decision | None:
         "no_detectable_effect",
         "within_minimum_effect",
         f"No detectable effect: any change of {primary['name']} is smaller than the"
-        f" {_percent(smallest)} that would matter.",
+        f" {percent(smallest)} that would matter.",
         None,
         {"metric": primary["metric"], "minimum_effect": smallest, "intervals": intervals},
     )
@@ -219,7 +225,7 @@ def _open(evidence: Evidence) -> Decision:
         return _keep(
             "not_computable",
             f"{_prefix(evidence)}: {primary['name']} cannot be compared yet"
-            f" ({_words(next(iter(reasons.values())))}).",
+            f" ({in_words(next(iter(reasons.values())))}).",
             {"metric": primary["metric"], "reasons": reasons},
         )
     return _keep(
@@ -257,43 +263,14 @@ def _of_role(evidence: Evidence, role: str) -> Iterator[tuple[Document, Document
 
 
 def _facts(metric: Document, comparison: Document) -> Document:
-    difference = comparison["difference"]
+    evidence = judged(metric["basis"], comparison)
     return {
         "metric": metric["metric"],
         "variant": comparison["variant"],
-        "difference": difference["estimate"],
+        "basis": metric["basis"],
+        "difference": comparison["difference"]["estimate"],
         "lift": comparison["lift"]["estimate"],
-        "p_value": difference["p_value"],
-        "adjusted_p_value": difference["adjusted_p_value"],
+        "p_value": evidence.p_value,
+        "adjusted_p_value": evidence.adjusted_p_value,
         "chance_to_win": comparison["bayesian"]["chance_to_win"],
     }
-
-
-def _change(metric: Document, comparison: Document, evidence: Evidence) -> str:
-    """`Retention is 4.3 % lower than in gate_30 (p = 0.0031)`."""
-    estimate, lift = comparison["difference"]["estimate"], comparison["lift"]["estimate"]
-    size = f"{abs(estimate):.4g}" if lift is None else _percent(abs(lift))
-    way = "higher" if estimate > 0 else "lower"
-    if evidence.plan.basis == "bayesian":
-        chance = _percent(comparison["bayesian"]["chance_to_win"])
-        sure = f"chance to win {chance}"
-    else:
-        difference = comparison["difference"]
-        p_value = difference["adjusted_p_value"]
-        sure = _p(difference["p_value"] if p_value is None else p_value)
-        if difference["family"] is not None and difference["family"] > 1:
-            sure += f" over {difference['family']} comparisons"
-    against = evidence.names[comparison["against"]]
-    return f"{metric['name']} is {size} {way} than in {against} ({sure})"
-
-
-def _p(p_value: float) -> str:
-    return "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
-def _words(reason: str) -> str:
-    return reason.lower().replace("_", " ")
