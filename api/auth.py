@@ -78,7 +78,8 @@ def _check() -> AnyResponse | None:
     if g.actor.kind not in kinds:
         raise Forbidden(
             "KIND_FORBIDDEN",
-            f"a {g.actor.kind} key may not do this; use one of kind {' or '.join(sorted(kinds))}",
+            f"a key of kind {g.actor.kind} may not do this; use one of kind"
+            f" {' or '.join(sorted(kinds))}",
         )
     return None
 

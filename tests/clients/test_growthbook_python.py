@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -39,7 +40,7 @@ def visitor() -> Iterator[MakeVisitor]:
 
     yield make
     for sdk in made:
-        sdk.destroy()
+        sdk.destroy(timeout=2)
     wait_for_others(before)
     feature_repo.clear_cache()
     if feature_repo.http is not None:
@@ -104,11 +105,23 @@ def test_a_streaming_sdk_sees_a_change_within_two_seconds(
 
 
 def test_a_second_look_costs_no_payload(
-    service: Service, admin: httpx.Client, environment: str, visitor: MakeVisitor
+    service: Service,
+    admin: httpx.Client,
+    environment: str,
+    visitor: MakeVisitor,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     shop = open_shop(service, admin, environment)
+    get, statuses = feature_repo._get, []
+
+    def watched(*arguments: Any) -> Any:
+        answer = get(*arguments)
+        statuses.append(answer.status)
+        return answer
+
+    monkeypatch.setattr(feature_repo, "_get", watched)
     sdk = visitor(shop, {"id": "u1"})
-    features = sdk.get_features()
-    feature_repo.cache.clear()  # but not the ETag, which it sends
+    feature_repo.cache.clear()  # the features, not the ETag
     sdk.load_features()
-    assert sdk.get_features().keys() == features.keys() == {"hero"}
+    assert statuses == [200, 304]
+    assert sdk.get_features().keys() == {"hero"}
