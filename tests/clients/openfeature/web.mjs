@@ -20,8 +20,11 @@ async function counted(request, options) {
   return response;
 }
 
-async function until(found) {
-  while (!found()) await new Promise((resolve) => setTimeout(resolve, 20));
+async function until(found, what) {
+  for (let waited = 0; !found(); waited += 20) {
+    if (waited > 20_000) throw new Error(`${what} did not come`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 await serve({
@@ -41,12 +44,12 @@ await serve({
   details: ({ type, flag, fallback }) => client[METHODS[type]](flag, fallback),
   requests: () => requests.splice(0),
   event: async ({ event }) => {
-    await until(() => events.some((one) => one.event === event));
+    await until(() => events.some((one) => one.event === event), event);
     return events.splice(0).find((one) => one.event === event);
   },
   answered: async ({ status }) => {
     requests.length = 0;
-    await until(() => requests.some((one) => one.status === status));
+    await until(() => requests.some((one) => one.status === status), `an answer ${status}`);
     return requests.find((one) => one.status === status);
   },
 });
