@@ -14,7 +14,7 @@ from api.problems import register_problems
 from api.protocols import ofrep
 from api.services import EXTENSION, Services
 from experiments.access import Access, Keys
-from experiments.analysis import Reports
+from experiments.analysis.service import Reports
 from experiments.definitions.errors import Invalid
 from experiments.events import Intake
 from experiments.registry import Experiments, Metrics

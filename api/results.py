@@ -10,7 +10,7 @@ from api.blueprint import Blueprint
 from api.schemas.results import ResultsSchema
 from api.schemas.strict import StrictSchema
 from api.services import services
-from experiments.analysis import Pending
+from experiments.analysis.service import Pending
 from experiments.definitions.experiment import Document
 
 MAX_WAIT = 30.0  # seconds

@@ -8,7 +8,7 @@ from typing import cast
 from flask import current_app
 
 from experiments.access import Access
-from experiments.analysis import Reports
+from experiments.analysis.service import Reports
 from experiments.events import Intake
 from experiments.registry import Experiments, Metrics
 from experiments.settings import Settings

@@ -13,8 +13,8 @@ from stats.moments import Moments, check_successes
 from stats.rate_ratio import logit_nodes, node_count
 from stats.records import Array, Reasons, holds, reasons
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
-_EDGE = 7.0
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
+_EDGE = 6.5
 _FINEST = 8
 _REACH = float(sc.ndtri(0.975))
 
@@ -59,30 +59,30 @@ def best_lift(
     centre, width = float(finite("prior_mean", prior_mean)), float(positive("prior_sd", prior_sd))
     if np.ndim(treatments.mean) == 0:
         refuse("shapes_differ", "the last axis of the treatments runs over the arms")
-    base = Moments(*(np.asarray(v)[..., None] for v in (control.n, control.mean, control.m2)))
-    size = np.square(base.mean)
-    near = ~(size > np.square(_REACH) * np.asarray(base.squared_error))
+    n, mean, m2 = (np.asarray(v)[..., None] for v in (control.n, control.mean, control.m2))
+    base = Moments(n, mean, m2, np.asarray(control.reason, dtype=object)[..., None])
+    near = ~(np.abs(base.mean) > _REACH * np.sqrt(base.squared_error))
     few = (np.asarray(base.n) < 2) | (np.asarray(treatments.n) < 2)
     reason = reasons(
         (few | near).shape[:-1],
         (few.any(axis=-1), Reason.TOO_FEW_UNITS),
         ((np.asarray(treatments.squared_error) == 0).any(axis=-1), Reason.ZERO_VARIANCE),
         (near.any(axis=-1), Reason.BASELINE_NEAR_ZERO),
-        known=[None if r is None else _any_reason(r) for r in (base.reason, treatments.reason)],
+        known=[_first_reason(base.reason), _first_reason(treatments.reason)],
     )
     gone = holds(reason)[..., None]
     below = np.where(gone, 1.0, base.mean)
     ratio = np.where(gone, 1.0, treatments.mean) / below
-    own = np.where(gone, 1.0, treatments.squared_error) / np.square(below)
-    shared = np.where(gone, 1.0, base.squared_error) / np.square(below)
+    own = np.square(np.where(gone, 1.0, np.sqrt(treatments.squared_error)) / below)
+    shared = np.square(np.where(gone, 1.0, np.sqrt(base.squared_error)) / below)
     sign = np.where(increase_is_better, 1.0, -1.0)[..., None]
     seen = sign * np.where(gone, 0.0, relative(base, treatments))
-    mean, deviation, weights = _given_the_control(seen, ratio, own, shared, (sign * centre, width))
-    chance, best = _maximum_above_zero(mean, deviation)
+    lifts, deviation, weights = _given_the_control(seen, ratio, own, shared, (sign * centre, width))
+    chance, best = _maximum_above_zero(lifts, deviation)
     # Average over the control's error, which runs along the axis before the arms.
     chance, best = weights @ chance, (weights * best).sum(axis=-1)
-    expected = _with_control(np.zeros(gone.shape), weights @ mean)
-    kept = weights @ sc.ndtr(-mean / deviation).prod(axis=-1)[..., None]
+    expected = _with_control(np.zeros(gone.shape), weights @ lifts)
+    kept = weights @ sc.ndtr(-lifts / deviation).prod(axis=-1)[..., None]
     each = _with_control(kept, chance)
     return BestArm(
         np.where(gone, np.nan, each / each.sum(axis=-1, keepdims=True)),
@@ -125,8 +125,10 @@ def best_rate(
     return BestArm(chance, loss, (a0, b0), "beta posteriors of the rates")
 
 
-def _any_reason(given: Reasons) -> Reasons:
-    """Reduce the arms' axis to its first reason."""
+def _first_reason(given: Reasons) -> Reasons:
+    """Reduce the arms' axis to the first reason on it."""
+    if given is None or isinstance(given, Reason):
+        return given
     listed = np.asarray(given, dtype=object)
     first = np.argmax(holds(listed), axis=-1)
     return np.asarray(np.take_along_axis(listed, first[..., None], axis=-1)[..., 0], dtype=object)
@@ -151,7 +153,7 @@ def _given_the_control(
     deviation = np.sqrt(own * prior_variance / spread)
     # Nodes are half a standard deviation apart, or half of what an arm's own error resolves.
     slope = np.abs(ratio) * np.sqrt(variance) * prior_variance / spread
-    z = np.linspace(-7.5, 7.5, 28 * _finer(slope / deviation) + 1)
+    z = np.linspace(-6.5, 6.5, 24 * _finer(slope / deviation) + 1)
     weights = np.exp(-np.square(z) / 2)
     error = variance * pull + np.sqrt(variance) * z
     corrected = seen[..., None, :] - error[..., None] * ratio[..., None, :]

@@ -18,8 +18,9 @@ class Heterogeneity:
     """Effects per segment and one test that they are all the same.
 
     `effects` has the segments on its last axis and unadjusted p-values; `adjusted` their p-values
-    adjusted by `method` over `family_size` segments. `statistic` is Cochran's Q with `df` degrees
-    of freedom and `p_value` its tail; `pooled` the effect that it tests against.
+    adjusted by `method` over `family_size` segments. `statistic` is Welch's F on `df` and
+    `df_error` degrees of freedom and `p_value` its tail; `pooled` is the effect that all would
+    share.
     """
 
     effects: Difference
@@ -28,6 +29,7 @@ class Heterogeneity:
     pooled: Real
     statistic: Real
     df: Real
+    df_error: Real
     p_value: Real
     method: str
     reason: Reasons = None
@@ -42,16 +44,17 @@ def by_segment(
 ) -> Heterogeneity:
     """Compare the arms within segments (last axis) and test for interaction.
 
-    Q = Σ w_s(d_s − d̄)² with w_s = 1/se_s² against χ² on segments − 1 (Cochran 1954); segments
-    without a standard error stand outside, and with fewer than two left the reason is
-    `TOO_FEW_UNITS`. Adjusted p-values have one family per call. Raises `shapes_differ`,
-    `not_a_probability`, `unknown_method`.
+    Q = Σ w_s(d_s − d̄)² with w_s = 1/se_s² (Cochran 1954), divided into an F that allows for
+    weights estimated from small segments (Welch 1951, with Satterthwaite's df per segment): for
+    two segments it is the square of `interaction`'s t. Segments without a standard error stand
+    outside, and with fewer than two left the reason is `TOO_FEW_UNITS`. Adjusted p-values have
+    one family per call. Raises `shapes_differ`, `not_a_probability`, `unknown_method`.
 
     >>> control = Moments([400, 400], [10.0, 10.0], [1600.0, 1600.0])
     >>> treatment = Moments([400, 400], [10.1, 10.9], [1600.0, 1600.0])
     >>> result = by_segment(control, treatment)
     >>> round(result.statistic, 4), round(result.p_value, 6)
-    (15.96, 6.5e-05)
+    (15.96, 6.8e-05)
     """
     effects = welch(control, treatment, alpha=alpha)
     error, estimate = np.broadcast_arrays(effects.standard_error, effects.estimate)
@@ -64,9 +67,14 @@ def by_segment(
     df = known.sum(axis=-1) - 1.0
     few = df < 1
     pooled = (weight * effect).sum(axis=-1) / np.where(total > 0, total, np.nan)
-    statistic = (weight * np.square(effect - pooled[..., None])).sum(axis=-1)
+    spread = (weight * np.square(effect - pooled[..., None])).sum(axis=-1)
     reason = reasons(np.shape(few), (few, Reason.TOO_FEW_UNITS))
-    p = sc.chdtrc(np.where(few, 1.0, df), np.where(few, 0.0, statistic))
+    k = np.where(few, 2.0, df + 1)
+    share = weight / np.where(few, np.nan, total)[..., None]
+    unsure = (known * np.square(1 - share) / np.where(known, effects.df, 1.0)).sum(axis=-1)
+    df_error = (k**2 - 1) / 3 / unsure
+    statistic = spread / (k - 1) / (1 + 2 * (k - 2) / (k**2 - 1) * unsure)
+    p = sc.fdtrc(k - 1, df_error, statistic)
     p_values = np.asarray(effects.p_value)
     return Heterogeneity(
         effects=effects,
@@ -75,8 +83,9 @@ def by_segment(
         pooled=plain(pooled),
         statistic=unless(reason, statistic),
         df=plain(np.maximum(df, 0.0)),
+        df_error=unless(reason, df_error),
         p_value=unless(reason, p),
-        method=f"cochran's Q; {method}",
+        method=f"welch's F of effects; {method}",
         reason=reason,
     )
 
@@ -97,7 +106,7 @@ def interaction(
 
     >>> cells = [Moments(100, m, 99.0) for m in (1.0, 1.5, 1.2, 2.5)]
     >>> result = interaction(*cells)
-    >>> round(result.estimate, 3), round(result.standard_error, 3), result.df
+    >>> round(result.estimate, 3), round(result.standard_error, 3), round(result.df, 6)
     (0.8, 0.2, 396.0)
     """
     cells = (neither, first, second, both)
@@ -107,8 +116,8 @@ def interaction(
     total = np.asarray(sum(squared))
     n = np.asarray(sum(np.asarray(cell.n) for cell in cells))
     with np.errstate(divide="ignore", invalid="ignore"):
-        parts = [v**2 / (np.asarray(c.n) - 1) for v, c in zip(squared, cells, strict=True)]
-        df = np.square(total) / sum(parts)
+        pairs = zip(squared, cells, strict=True)
+        df = 1 / sum(np.square(v / total) / (np.asarray(c.n) - 1) for v, c in pairs)
     few = np.any(np.stack(np.broadcast_arrays(*(np.asarray(c.n) < 2 for c in cells))), axis=0)
     reason = reasons(
         total.shape,

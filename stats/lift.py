@@ -114,31 +114,24 @@ def fieller_ends(
     control: Moments, treatment: Moments, critical: ArrayLike
 ) -> tuple[Interval, Reasons]:
     """Return every lift within `critical` standard errors, and why the set may be unbounded."""
-    error, _, why = satterthwaite(control, treatment)
-    t2 = np.square(critical)
-    base, v_c = np.asarray(control.mean), np.asarray(control.squared_error)
-    change = np.asarray(treatment.mean) - base
-    curvature = np.square(base) - t2 * v_c
-    reason = reasons(
-        np.shape(curvature + error),
-        (~(curvature > 0), Reason.BASELINE_NEAR_ZERO),
-        known=[why],
-    )
-    # Roots of curvature·L² − 2·middle·L + (change² − t²·error²), by the form that never cancels.
-    middle = change * base + t2 * v_c
-    v_t = np.asarray(treatment.squared_error)
-    inside = np.square(treatment.mean) * v_c + v_t * curvature
-    root = np.sqrt(t2 * np.where(inside > 0, inside, 0.0))
-    outer = middle + np.copysign(root, middle)
-    product = np.square(change) - t2 * np.square(error)
+    _, _, why = satterthwaite(control, treatment)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        # All in units of the control mean, where nothing overflows: errors u and v, effect r − 1.
+        base = np.asarray(control.mean)
+        u = np.square(critical * np.sqrt(control.squared_error) / base)
+        v = np.square(critical * np.sqrt(treatment.squared_error) / base)
+        change = (np.asarray(treatment.mean) - base) / base
+        curvature = 1 - u
+        reason = reasons(
+            np.shape(curvature + v), (~(curvature > 0), Reason.BASELINE_NEAR_ZERO), known=[why]
+        )
+        # Roots of curvature·L² − 2·middle·L + product, by the form that never cancels.
+        middle, product = change + u, np.square(change) - u - v
+        inside = np.square(1 + change) * u + v * curvature
+        outer = middle + np.copysign(np.sqrt(np.where(inside > 0, inside, 0.0)), middle)
         far, near = outer / curvature, np.where(outer == 0, 0.0, product / outer)
-    sign = np.sign(base)
-    ends = Interval(
-        unless(reason, np.minimum(sign * far, sign * near)),
-        unless(reason, np.maximum(sign * far, sign * near)),
-    )
-    return ends, reason
+    ends = np.sign(base) * far, np.sign(base) * near
+    return Interval(unless(reason, np.minimum(*ends)), unless(reason, np.maximum(*ends))), reason
 
 
 def relative(control: Moments, treatment: Moments) -> Array:

@@ -77,7 +77,9 @@ class Moments(Record):
 
     @classmethod
     def from_values(cls, values: ArrayLike, axis: int = -1) -> Self:
-        """Reduce `axis` of per-unit values. Raises `non_finite`.
+        """Reduce `axis` of per-unit values.
+
+        Raises `non_finite`, also where a square of the values exceeds what a double holds.
 
         >>> values = np.random.default_rng(3).normal(0, 1, 1000) + 1e9
         >>> round(Moments.from_values(values).variance, 7)
@@ -89,9 +91,10 @@ class Moments(Record):
             return cls(plain(n), plain(np.full_like(n, np.nan)), plain(np.zeros_like(n)))
         # Deviations from the first value: a constant column has a spread of exactly 0.
         pivot = array[..., :1]
-        shifted = array - pivot
-        centre = shifted.mean(axis=-1, keepdims=True)
-        m2 = np.square(shifted - centre).sum(axis=-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            shifted = array - pivot
+            centre = shifted.mean(axis=-1, keepdims=True)
+            m2 = np.square(shifted - centre).sum(axis=-1)
         return cls(plain(n), plain((pivot + centre)[..., 0]), plain(m2))
 
     @classmethod

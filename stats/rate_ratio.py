@@ -29,11 +29,10 @@ def ratio_tail(
     T ~ Beta(a_t, b_t), C ~ Beta(a_c, b_c); all arguments have one shape. Each probability is a
     sum of positive terms, so that of the smaller tail keeps its digits.
     """
-    width_c, width_t = logit_width(a_c, b_c), logit_width(a_t, b_t)
-    # The narrower density carries the sum, unless its points, scaled, pass 1: there the other's
-    # distribution function ends in a kink, and the sum runs over the arm that is cut first.
-    over_t = width_t <= width_c
-    top_t, top_c = _top(a_t, b_t, width_t), _top(a_c, b_c, width_c)
+    # The density that is narrower in log p carries the sum, unless its points, scaled, pass 1:
+    # there the other's distribution function ends in a kink, and the sum runs over the other.
+    over_t = _log_width(a_t, b_t) <= _log_width(a_c, b_c)
+    top_t, top_c = _top(a_t, b_t), _top(a_c, b_c)
     kinked = np.where(over_t, (ratio < 1) & (top_t >= ratio), (ratio > 1) & (top_c * ratio >= 1))
     over_t = np.where(kinked, ratio > 1, over_t)
     out = np.empty(ratio.shape)
@@ -58,7 +57,7 @@ def ratio_quantile(a_c: Array, b_c: Array, a_t: Array, b_t: Array, q: Array) -> 
     centre, spread = log_ratio(*shapes)
     v = centre + target * spread
     low, high = np.full(v.shape, -_WIDEST), np.full(v.shape, _WIDEST)
-    before, error_before, last = v, np.full(v.shape, np.nan), np.full(v.shape, np.inf)
+    before, error_before, last = v, np.full(v.shape, np.nan), np.ones(v.shape)
     active = np.ones(v.shape, dtype=bool)
     for _ in range(_MOST_STEPS):
         a_1, b_1, a_2, b_2 = (s[active] for s in shapes)
@@ -72,12 +71,13 @@ def ratio_quantile(a_c: Array, b_c: Array, a_t: Array, b_t: Array, q: Array) -> 
             steepness = (error - error_before) / (v - before)
             step = error / np.where(steepness > 0, steepness, 1 / spread)
         guess = v - step
-        guess = np.where((guess > low) & (guess < high), guess, (low + high) / 2)
+        secant = (guess >= low) & (guess <= high)
+        guess = np.where(secant, guess, (low + high) / 2)
         before, error_before = v, error
         v = np.where(active, guess, v)
-        # The secant's next step is of the order of the product of the last two.
-        moved = np.abs(v - before) / spread
-        active = active & (moved * np.minimum(last, 1.0) > 1e-12)
+        # A secant's next step is of the order of the product of its last two.
+        moved = np.where(secant, np.minimum(np.abs(v - before) / spread, 1.0), 1.0)
+        active = active & ~(secant & (moved * last <= 1e-12))
         last = moved
         if not active.any():
             break
@@ -87,9 +87,7 @@ def ratio_quantile(a_c: Array, b_c: Array, a_t: Array, b_t: Array, q: Array) -> 
 def log_ratio(a_c: Array, b_c: Array, a_t: Array, b_t: Array) -> tuple[Array, Array]:
     """Return mean and standard deviation of log(T/C)."""
     mean = sc.digamma(a_t) - sc.digamma(a_t + b_t) - sc.digamma(a_c) + sc.digamma(a_c + b_c)
-    # ψ′(x) = ζ(2, x); zeta is the faster of the two.
-    variance = sum(sc.zeta(2, a) - sc.zeta(2, a + b) for a, b in ((a_c, b_c), (a_t, b_t)))
-    return mean, np.sqrt(variance)
+    return mean, np.hypot(_log_width(a_c, b_c), _log_width(a_t, b_t))
 
 
 def ratio_log_density(a_c: Array, b_c: Array, a_t: Array, b_t: Array, ratio: Array) -> Array:
@@ -120,22 +118,31 @@ def _log_beta(a: Array, b: Array, x: Array) -> Array:
     return np.asarray(at_mean + (a - 1) * np.log(x / p) + (b - 1) * np.log1p(-(x - p) / (1 - p)))
 
 
-def _top(a: Array, b: Array, width: Array) -> Array:
+def _top(a: Array, b: Array) -> Array:
     """Return a rate above which nothing of Beta(a, b) matters."""
-    return np.asarray(sc.expit(np.log(a / b) + 12 * width))
+    return np.asarray(sc.expit(np.log(a / b) + 12 * _logit_width(a, b)))
 
 
-def logit_width(a: Array, b: Array) -> Array:
-    # ψ′(x) = ζ(2, x); zeta is the faster of the two.
+def _logit_width(a: Array, b: Array) -> Array:
+    """Standard deviation of log(p/(1 − p)); ψ′(x) = ζ(2, x), and zeta is faster."""
     return np.asarray(np.sqrt(sc.zeta(2, a) + sc.zeta(2, b)))
+
+
+def _log_width(a: Array, b: Array) -> Array:
+    """Standard deviation of log p for p ~ Beta(a, b)."""
+    return np.asarray(np.sqrt(sc.zeta(2, a) - sc.zeta(2, a + b)))
 
 
 def node_count(own: tuple[Array, Array], other: tuple[Array, Array]) -> int:
     """Return how many nodes of `own` resolve both distributions to rounding."""
     smallest = min(float(v.min(initial=np.inf)) for v in (*own, *other))
-    finer = float((logit_width(*own) / logit_width(*other)).max(initial=1.0))
+    # The nodes lie in logits, and a ratio shifts log p: both scales must be resolved.
+    finer = max(
+        float((width(*own) / width(*other)).max(initial=1.0))
+        for width in (_log_width, _logit_width)
+    )
     # Up to half as wide again, the nodes of the narrower one serve both.
-    base = 48 if smallest >= _LARGE_SHAPE else 192
+    base = 40 if smallest >= _LARGE_SHAPE else 192
     return base * min(64, max(1, math.ceil(finer - 0.5)))
 
 

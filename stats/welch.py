@@ -99,7 +99,8 @@ def satterthwaite(control: Moments, treatment: Moments) -> tuple[Array, Array, R
     n_c, n_t = np.asarray(control.n), np.asarray(treatment.n)
     v_c, v_t = np.asarray(control.squared_error), np.asarray(treatment.squared_error)
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = np.square(v_c + v_t) / (np.square(v_c) / (n_c - 1) + np.square(v_t) / (n_t - 1))
+        share_c, share_t = v_c / (v_c + v_t), v_t / (v_c + v_t)
+        df = 1 / (np.square(share_c) / (n_c - 1) + np.square(share_t) / (n_t - 1))
     few = (n_c < 2) | (n_t < 2)
     reason = reasons(
         np.shape(v_c + v_t),

@@ -1,7 +1,7 @@
 """Capping extreme values, with caps from all arms together.
 
-Caps of each arm's own reject 11.6 % of A/A tests on heavy tails, pooled ones 5.1 % (99th
-percentile of a lognormal with σ = 1.5, 1,000 units).
+Caps of each arm's own reject 11 % of A/A tests on heavy tails, pooled ones 5 % (99th percentile of
+a lognormal with σ = 1.5, 1,000 units).
 """
 
 from collections.abc import Sequence

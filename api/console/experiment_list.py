@@ -8,7 +8,7 @@ from datetime import datetime
 from api.console import numbers
 from api.console.decision_card import headline
 from api.console.words import Words
-from experiments.analysis import Report
+from experiments.analysis.service import Report
 from experiments.definitions.lifecycle import Standing
 
 

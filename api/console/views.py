@@ -14,7 +14,7 @@ from api.console.experiment_list import listed
 from api.console.report_page import Setting, report_page
 from api.problems import MEDIA_TYPE
 from api.services import services
-from experiments.analysis import Pending, Report
+from experiments.analysis.service import Pending, Report
 from experiments.definitions.errors import NotFound, Unknown
 
 WAIT = 3.0  # seconds that a reader waits for a fresh report before the stored one is shown

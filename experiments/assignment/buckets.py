@@ -21,6 +21,23 @@ def bucket_ranges(weights: Sequence[float], traffic: float) -> tuple[Range, ...]
     return tuple(ranges)
 
 
+def equal_weights(count: int) -> list[float]:
+    return [1 / count] * count if count > 0 else []
+
+
+def tolerant_ranges(
+    count: int, traffic: float, weights: Sequence[float] | None
+) -> tuple[Range, ...]:
+    """As `bucket_ranges`, for a payload: weights that make no sense become equal ones."""
+    if weights is None or len(weights) != count or not 0.99 <= sum(weights) <= 1.01:
+        weights = equal_weights(count)
+    return bucket_ranges(weights, traffic)
+
+
+def within(position: float, ranges: Sequence[Range]) -> bool:
+    return choose(position, ranges) is not None
+
+
 def choose(position: float, ranges: Sequence[Range]) -> int | None:
     """The index of the range that holds the position, None where none does."""
     for index, (low, high) in enumerate(ranges):

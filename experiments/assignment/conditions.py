@@ -1,217 +1,246 @@
-"""Audience conditions, in the Mongo-like language of the GrowthBook SDKs, compiled to closures.
+"""Conditions in the Mongo-like language of the GrowthBook SDKs, compiled once to closures.
 
-    {"country": {"$in": ["FR", "DE"]}, "$not": {"app.version": {"$lt": 3}}}
+    {"country": {"$in": ["FR", "DE"]}, "$not": {"app.version": {"$vlt": "3.0.0"}}}
 
-A condition is checked once, when it is compiled: `compile_condition` raises `Invalid` with the
-place of each mistake. The closure never raises and never hangs, whatever the attributes hold.
-Regular expressions run on RE2, in time linear in the text. Comparison follows JavaScript where
-the SDKs do: a missing attribute equals null; numbers and numeric texts compare as numbers.
+One compiler, two readings. `compile_condition` is for definitions: it raises `Invalid` with the
+place of each mistake. `read_condition` is for payloads from outside and never raises: what is
+wrong there matches nothing, as in the SDKs. The closure of either never raises and never hangs,
+whatever the attributes hold: depth and size are bounded, and regular expressions run on RE2, in
+time linear in the text. Where the SDKs differ among themselves, JavaScript's reading holds.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import re2
-
+from experiments.assignment import javascript
+from experiments.assignment.operators import LEAVES, Test, folded, inside, literal, negated, never
 from experiments.definitions.errors import Invalid, Problem
 
 Attributes = Mapping[str, Any]
 Predicate = Callable[[Attributes], bool]
-_Test = Callable[[Any], bool]
+# By id: a list of members, or {"type": "list", "attributeKey", "values"}, or
+# {"type": "condition", "condition"}.
+Groups = Mapping[str, Any]
 
 MAX_DEPTH = 20
-# What JavaScript's Number() reads; Python's float() also takes "1_000", "nan" and "inf".
-_NUMERIC = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False
-_OPTIONS.max_mem = 1 << 20
+MAX_TESTS = 10_000  # with the conditions of saved groups put in where they are named
+
+_NO_GROUPS: Groups = {}
+_ON_CONDITIONS = ("$and", "$nor", "$not", "$or", "$savedGroup")
+_ON_PARTS = ("$all", "$alli", "$elemMatch", "$inGroup", "$not", "$notInGroup", "$size")
 
 
-def compile_condition(condition: Any, path: str = "audience") -> Predicate:
-    """Turn a condition into a predicate over attributes; raises `Invalid`."""
-    problems: list[Problem] = []
-    predicate = _condition(condition, path, problems, 0)
-    if problems:
-        raise Invalid.of(problems)
+def compile_condition(
+    condition: Any, path: str = "audience", groups: Groups = _NO_GROUPS
+) -> Predicate:
+    """Turn a definition's condition into a predicate over attributes; raises `Invalid`."""
+    compiler = _Compiler(groups)
+    predicate = compiler.condition(condition, _Place(path))
+    if compiler.problems:
+        raise Invalid.of(compiler.problems)
     return predicate
 
 
-def _condition(condition: Any, path: str, problems: list[Problem], depth: int) -> Predicate:
-    if not isinstance(condition, dict) or depth > MAX_DEPTH:
-        problems.append(
-            Problem(
-                path,
-                "CONDITION_INVALID",
+def read_condition(condition: Any, groups: Groups = _NO_GROUPS) -> Predicate:
+    """Turn a condition of a payload into a predicate, as the SDKs read it."""
+    return _Compiler(groups).condition(condition, _Place(""))
+
+
+def attributes_of(condition: Any, groups: Groups = _NO_GROUPS) -> tuple[str, ...]:
+    """The attributes that a condition looks at, as dotted paths, sorted."""
+    compiler = _Compiler(groups)
+    compiler.condition(condition, _Place(""))
+    return tuple(sorted(compiler.attributes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    path: str
+    depth: int = 0
+    groups: frozenset[str] = frozenset()  # being read, to stop where one names itself
+    in_element: bool = False
+
+    def down(self, name: str | int) -> _Place:
+        return replace(self, path=f"{self.path}.{name}", depth=self.depth + 1)
+
+
+@dataclass(slots=True)
+class _Compiler:
+    groups: Groups
+    problems: list[Problem] = field(default_factory=list)
+    attributes: set[str] = field(default_factory=set)
+    tests: int = 0
+
+    def condition(self, condition: Any, at: _Place) -> Predicate:
+        if not isinstance(condition, dict) or at.depth > MAX_DEPTH:
+            return self._refuse(
+                at,
                 "a condition is a JSON object of attributes and operators, at most"
                 f" {MAX_DEPTH} deep",
             )
-        )
-        return _never
-    parts = [
-        _part(name, value, f"{path}.{name}", problems, depth) for name, value in condition.items()
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    return lambda attributes: all(part(attributes) for part in parts)
+        return _all_of([self._part(name, value, at) for name, value in condition.items()])
 
+    def _part(self, name: str, operand: Any, parent: _Place) -> Predicate:
+        at = parent.down(name)
+        if self._too_many(at):
+            return never
+        if name in {"$and", "$or", "$nor"}:
+            return self._combined(name, operand, at)
+        if name == "$not":
+            return negated(self.condition(operand, at))
+        if name == "$savedGroup":
+            return self._saved_group(operand, at)
+        if name.startswith("$"):
+            # A payload may have an attribute of such a name; a definition has mistyped.
+            self._unknown(at, name)
+        return self._attribute(name, self._test(operand, at), at)
 
-def _part(name: str, value: Any, path: str, problems: list[Problem], depth: int) -> Predicate:
-    if name in {"$and", "$or", "$nor"}:
-        if not isinstance(value, list):
-            problems.append(
-                Problem(path, "CONDITION_INVALID", f"{name} takes a list of conditions")
-            )
-            return _never
-        parts = [
-            _condition(one, f"{path}.{index}", problems, depth + 1)
-            for index, one in enumerate(value)
-        ]
+    def _attribute(self, name: str, test: Test, at: _Place) -> Predicate:
+        if not at.in_element:
+            self.attributes.add(name)
+        keys = tuple(name.split("."))
+        if len(keys) == 1:
+            return lambda attributes: test(attributes.get(name))
+        first, rest = keys[0], keys[1:]
+        return lambda attributes: test(javascript.look_up(attributes.get(first), rest))
+
+    def _combined(self, name: str, operand: Any, at: _Place) -> Predicate:
+        if not isinstance(operand, list):
+            return self._refuse(at, f"{name} takes a list of conditions")
+        parts = [self.condition(one, at.down(index)) for index, one in enumerate(operand)]
         if name == "$and":
-            return lambda attributes: all(part(attributes) for part in parts)
-        if name == "$or":  # an empty $or holds, as in the SDKs
-            return lambda attributes: not parts or any(part(attributes) for part in parts)
-        return lambda attributes: bool(parts) and not any(part(attributes) for part in parts)
-    if name == "$not":
-        part = _condition(value, path, problems, depth + 1)
-        return lambda attributes: not part(attributes)
-    if name.startswith("$"):
-        problems.append(_unknown(path, name))
-        return _never
-    test = _test(value, path, problems)
-    keys = tuple(name.split("."))
-    return lambda attributes: test(_look_up(attributes, keys))
+            return _all_of(parts)
+        either = _any_of(parts)
+        return either if name == "$or" else negated(either)
+
+    def _saved_group(self, reference: Any, at: _Place) -> Predicate:
+        known = isinstance(reference, dict) and isinstance(reference.get("id"), str)
+        if not known:
+            return self._refuse(at, 'take {"id": …} with the id of a saved group')
+        group, key = reference["id"], reference.get("attributeKey")
+        if group in at.groups:
+            return self._refuse(at, f"the saved group {group!r} names itself")
+        entry = self.groups.get(group)
+        if not isinstance(entry, dict):
+            return self._no_group(at, group)
+        if "attributeKey" in reference and not isinstance(key, str):
+            return self._refuse(at, "attributeKey is the name of an attribute")
+        if entry.get("type") == "condition":
+            inner = replace(at.down(group), groups=at.groups | {group})
+            return self.condition(entry.get("condition"), inner)
+        key = key if isinstance(key, str) else entry.get("attributeKey")
+        values = entry.get("values")
+        if entry.get("type") != "list" or not isinstance(key, str) or not isinstance(values, list):
+            return self._refuse(at, f"the saved group {group!r} is neither a list nor a condition")
+        return self._attribute(key, inside(values), at)
+
+    def _test(self, operand: Any, at: _Place) -> Test:
+        """The test that a plain value or an object of operators makes of what is found."""
+        if not isinstance(operand, dict) or not operand:
+            return literal(operand)
+        named = [name.startswith("$") for name in operand]
+        if not all(named):
+            if any(named):
+                self._refuse(at, "use operators, which begin with $, or plain names, not both")
+            return literal(operand)
+        if at.depth > MAX_DEPTH:
+            return self._refuse(at, f"a condition is at most {MAX_DEPTH} deep")
+        return _all_of(
+            [self._operator(name, value, at.down(name)) for name, value in operand.items()]
+        )
+
+    def _operator(self, name: str, operand: Any, at: _Place) -> Test:
+        if self._too_many(at):
+            return never
+        if name in LEAVES:
+            return LEAVES[name](operand, lambda message: self._report(at, message))
+        if name == "$not":
+            return negated(self._test(operand, at))
+        if name == "$size":
+            size = self._test(operand, at)
+            return lambda found: isinstance(found, list) and size(len(found))
+        if name == "$elemMatch":
+            return self._element(operand, at)
+        if name in {"$all", "$alli"}:
+            return self._every(operand, at, fold=name == "$alli")
+        if name in {"$inGroup", "$notInGroup"}:
+            return self._in_group(operand, at, wanted=name == "$inGroup")
+        self._unknown(at, name)
+        return never
+
+    def _element(self, operand: Any, at: _Place) -> Test:
+        if not isinstance(operand, dict):
+            return self._refuse(at, "take the operators or the condition that one element fulfils")
+        if operand and all(name.startswith("$") for name in operand):
+            test = self._test(operand, at)
+        else:
+            predicate = self.condition(operand, replace(at, in_element=True))
+            test = lambda one: predicate(javascript.as_object(one))  # noqa: E731
+        return lambda found: (
+            isinstance(found, list) and any(one is not None and test(one) for one in found)
+        )
+
+    def _every(self, operand: Any, at: _Place, *, fold: bool) -> Test:
+        if not isinstance(operand, list):
+            return self._refuse(at, "take a list of values")
+        tests = [
+            folded(one) if fold and isinstance(one, str) else self._test(one, at.down(index))
+            for index, one in enumerate(operand)
+        ]
+        return lambda found: (
+            isinstance(found, list) and all(any(map(test, found)) for test in tests)
+        )
+
+    def _in_group(self, group: Any, at: _Place, *, wanted: bool) -> Test:
+        if not isinstance(group, str) or group not in self.groups:
+            # The SDKs take a group that is not there for an empty one.
+            self._no_group(at, group)
+            return never if wanted else negated(never)
+        entry = self.groups[group]
+        members = entry.get("values") if isinstance(entry, dict) else entry
+        typed = isinstance(entry, dict) and entry.get("type") != "list"
+        if typed or not isinstance(members, list):
+            return self._refuse(at, f"the saved group {group!r} is no list; use $savedGroup")
+        test = inside(members)
+        return test if wanted else negated(test)
+
+    def _too_many(self, at: _Place) -> bool:
+        self.tests += 1
+        if self.tests == MAX_TESTS + 1:
+            self._report(at, f"a condition has at most {MAX_TESTS} tests, saved groups included")
+        return self.tests > MAX_TESTS
+
+    def _refuse(self, at: _Place, message: str) -> Test:
+        self._report(at, message)
+        return never
+
+    def _report(self, at: _Place, message: str) -> None:
+        self.problems.append(Problem(at.path, "CONDITION_INVALID", message))
+
+    def _no_group(self, at: _Place, group: Any) -> Test:
+        message = f"there is no saved group {group!r}"
+        self.problems.append(Problem(at.path, "GROUP_UNKNOWN", message))
+        return never
+
+    def _unknown(self, at: _Place, name: str) -> None:
+        known = ", ".join(sorted({*LEAVES, *_ON_CONDITIONS, *_ON_PARTS}))
+        self.problems.append(
+            Problem(at.path, "OPERATOR_UNKNOWN", f"{name} is not an operator; use one of {known}")
+        )
 
 
-def _look_up(attributes: Attributes, keys: tuple[str, ...]) -> Any:
-    value: Any = attributes
-    for key in keys:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(key)
-    return value
-
-
-def _test(value: Any, path: str, problems: list[Problem]) -> _Test:
-    if not (isinstance(value, dict) and value and all(key.startswith("$") for key in value)):
-        return _equals(value)
-    tests: list[_Test] = []
-    for name, operand in value.items():
-        make = _OPERATORS.get(name)
-        if make is None:
-            problems.append(_unknown(f"{path}.{name}", name))
-            continue
-        try:
-            tests.append(make(operand))
-        except (ValueError, re2.error) as error:
-            problems.append(Problem(f"{path}.{name}", "CONDITION_INVALID", str(error)))
+def _all_of(tests: list[Test]) -> Test:
     if len(tests) == 1:
         return tests[0]
+    if len(tests) == 2:
+        one, two = tests
+        return lambda found: one(found) and two(found)
     return lambda found: all(test(found) for test in tests)
 
 
-def _unknown(path: str, name: str) -> Problem:
-    known = ", ".join(sorted([*_OPERATORS, "$and", "$nor", "$not", "$or"]))
-    return Problem(path, "OPERATOR_UNKNOWN", f"{name} is not an operator; use one of {known}")
-
-
-def _never(_attributes: Attributes) -> bool:
-    return False
-
-
-def _equals(operand: Any) -> _Test:
-    if isinstance(operand, bool):
-        return lambda found: found is operand
-    if isinstance(operand, int | float):
-        return lambda found: not isinstance(found, bool) and bool(found == operand)
-    return lambda found: bool(found == operand)
-
-
-def _differs(operand: Any) -> _Test:
-    equals = _equals(operand)
-    return lambda found: not equals(found)
-
-
-def _ordered(holds: Callable[[Any, Any], bool]) -> Callable[[Any], _Test]:
-    def make(operand: Any) -> _Test:
-        if isinstance(operand, dict | list) or operand is None:
-            raise ValueError("compare with a number or a text")
-        number = _number(operand)
-
-        def test(found: Any) -> bool:
-            if isinstance(found, str) and isinstance(operand, str):
-                return holds(found, operand)
-            value = _number(found)
-            # A missing attribute counts as 0, as in JavaScript's comparisons.
-            return value is not None and number is not None and holds(value, number)
-
-        return test
-
-    return make
-
-
-def _number(value: Any) -> float | None:
-    if value is None or value == "":
-        return 0.0
-    if isinstance(value, str) and not _NUMERIC.fullmatch(value):
-        return None
-    if isinstance(value, bool | int | float | str):
-        try:
-            return float(value)
-        except OverflowError:
-            return None
-    return None
-
-
-def _in(operand: Any) -> _Test:
-    if not isinstance(operand, list):
-        raise ValueError("take a list of values")  # noqa: TRY004 — one kind of error for users
-    tests = [_equals(one) for one in operand]
-
-    def test(found: Any) -> bool:
-        if isinstance(found, list):
-            return any(one(value) for value in found for one in tests)
-        return any(one(found) for one in tests)
-
-    return test
-
-
-def _not_in(operand: Any) -> _Test:
-    inside = _in(operand)
-    return lambda found: not inside(found)
-
-
-def _exists(operand: Any) -> _Test:
-    return (lambda found: found is not None) if operand else (lambda found: found is None)
-
-
-def _regex(operand: Any) -> _Test:
-    if not isinstance(operand, str):
-        raise ValueError("take a regular expression as a text")  # noqa: TRY004 — as in _in
-    pattern = re2.compile(operand, _OPTIONS)
-
-    def test(found: Any) -> bool:
-        if not isinstance(found, str):
-            return False
-        try:
-            return pattern.search(found) is not None
-        except UnicodeEncodeError:  # a lone surrogate has no UTF-8
-            return False
-
-    return test
-
-
-_OPERATORS: dict[str, Callable[[Any], _Test]] = {
-    "$eq": _equals,
-    "$ne": _differs,
-    "$lt": _ordered(lambda a, b: a < b),
-    "$lte": _ordered(lambda a, b: a <= b),
-    "$gt": _ordered(lambda a, b: a > b),
-    "$gte": _ordered(lambda a, b: a >= b),
-    "$in": _in,
-    "$nin": _not_in,
-    "$exists": _exists,
-    "$regex": _regex,
-}
+def _any_of(tests: list[Test]) -> Test:
+    """An empty $or holds, as in the SDKs."""
+    return lambda found: not tests or any(test(found) for test in tests)

@@ -1,13 +1,17 @@
-"""From a compiled experiment and a unit to an assignment, and why."""
+"""What is ours on top of the evaluator: an experiment's status, its winner, and our reasons."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.assignment.buckets import Range, bucket_ranges, choose
-from experiments.assignment.conditions import Attributes, Predicate, compile_condition
-from experiments.assignment.hashing import bucket, seed_state
+from experiments.assignment.buckets import bucket_ranges, choose
+from experiments.assignment.conditions import Attributes, compile_condition
+from experiments.assignment.context import Context
+from experiments.assignment.decide import Step, decide
+from experiments.assignment.hashing import position_by
+from experiments.assignment.specs import ExperimentSpec, Meta
 from experiments.definitions.errors import Problem
 from experiments.definitions.experiment import Experiment
 from experiments.definitions.lifecycle import RUNNING, SHIPPED, Standing
@@ -18,6 +22,9 @@ NOT_IN_TRAFFIC = "NOT_IN_TRAFFIC"
 WINNER = "SHIPPED"
 DISABLED = "DISABLED"
 ERROR = "ERROR"
+
+HASH_VERSION = 2
+_REASONS = {Step.CONDITION: TARGETING_MISMATCH, Step.COVERAGE: NOT_IN_TRAFFIC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,63 +42,88 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class CompiledExperiment:
-    """Everything that a request needs, worked out once for each revision."""
+    """Everything that a request needs, worked out once for each revision.
+
+    `inside` has an answer for each variant; `shut` one for each step that keeps a unit out.
+    `everybody` is set where all get the same answer, `shipped` where the whole audience does.
+    """
 
     experiment: Experiment
-    status: str
-    winner: str | None
-    state: int
-    ranges: tuple[Range, ...]
-    audience: Predicate | None
+    spec: ExperimentSpec
+    inside: tuple[Assignment, ...]
+    shut: Mapping[Step, Assignment]
+    everybody: Assignment | None = None
+    shipped: Assignment | None = None
 
     def bucket(self, unit_id: str) -> str | None:
         """The variant that the hash gives, None outside the traffic; the audience is not asked."""
-        index = choose(bucket(self.state, unit_id), self.ranges)
+        position = self.spec.position(unit_id)
+        index = None if position is None else choose(position, self.spec.ranges)
         return None if index is None else self.experiment.variants[index].key
 
 
 def compile_experiment(standing: Standing) -> CompiledExperiment:
     experiment = standing.experiment
-    weights = [variant.weight for variant in experiment.variants]
-    phase = standing.phase
+    runs = standing.status in {RUNNING, SHIPPED}
     return CompiledExperiment(
         experiment=experiment,
-        status=standing.status,
-        winner=standing.winner,
-        state=seed_state(phase.seed if phase else ""),
+        spec=spec_of(standing),
+        inside=tuple(
+            Assignment(
+                experiment.key,
+                experiment.feature,
+                variant.key,
+                variant.value,
+                SPLIT,
+                in_experiment=True,
+            )
+            for variant in experiment.variants
+        ),
+        shut={step: outside(experiment, reason) for step, reason in _REASONS.items()},
+        everybody=None if runs else outside(experiment, DISABLED),
+        shipped=_winner(standing) if standing.status == SHIPPED else None,
+    )
+
+
+def spec_of(standing: Standing) -> ExperimentSpec:
+    """The experiment as the evaluator takes it, whatever its status."""
+    experiment, phase = standing.experiment, standing.phase
+    weights = [variant.weight for variant in experiment.variants]
+    return ExperimentSpec(
+        key=experiment.key,
+        variations=tuple(variant.value for variant in experiment.variants),
+        position=position_by(phase.seed if phase else "", HASH_VERSION),
         ranges=bucket_ranges(weights, experiment.traffic),
-        audience=compile_condition(experiment.audience) if experiment.audience else None,
+        hash_attribute=experiment.unit_type,
+        condition=compile_condition(experiment.audience) if experiment.audience else None,
+        meta=tuple(Meta(variant.key, variant.name) for variant in experiment.variants),
     )
 
 
 def evaluate(compiled: CompiledExperiment, unit_id: str, attributes: Attributes) -> Assignment:
     """What this unit gets; `attributes` hold the unit's own id under the unit type's name."""
-    experiment = compiled.experiment
-    if compiled.status not in {RUNNING, SHIPPED}:
-        return outside(experiment, DISABLED)
-    if compiled.audience is not None and not compiled.audience(attributes):
-        return outside(experiment, TARGETING_MISMATCH)
-    if compiled.status == SHIPPED:
-        winner = experiment.variant(compiled.winner or experiment.control.key)
-        return Assignment(
-            experiment.key,
-            experiment.feature,
-            winner.key if winner else None,
-            (winner or experiment.control).value,
-            WINNER,
-            in_experiment=False,
-        )
-    index = choose(bucket(compiled.state, unit_id), compiled.ranges)
-    if index is None:
-        return outside(experiment, NOT_IN_TRAFFIC)
-    variant = experiment.variants[index]
+    if compiled.everybody is not None:
+        return compiled.everybody
+    if compiled.shipped is not None:
+        condition = compiled.spec.condition
+        reached = condition is None or condition(attributes)
+        return compiled.shipped if reached else compiled.shut[Step.CONDITION]
+    decision = decide(compiled.spec, Context(attributes), unit_id)
+    if decision.step is Step.HASH:
+        return compiled.inside[decision.variation]
+    return compiled.shut[decision.step]
+
+
+def _winner(standing: Standing) -> Assignment:
+    experiment = standing.experiment
+    winner = experiment.variant(standing.winner or "") or experiment.control
     return Assignment(
         experiment.key,
         experiment.feature,
-        variant.key,
-        variant.value,
-        SPLIT,
-        in_experiment=True,
+        winner.key,
+        winner.value,
+        WINNER,
+        in_experiment=False,
     )
 
 

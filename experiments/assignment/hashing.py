@@ -2,6 +2,8 @@
 
     n = fnv32a(str(fnv32a(seed + unit_id))) % 10000 / 10000
 
+Version 1, `fnv32a(unit_id + seed) % 1000 / 1000`, is there where a payload asks for it.
+
 FNV-1a with 32 bits (Fowler, Noll, Vo) over UTF-16 code units, as JavaScript's `charCodeAt` gives
 them, so that our answer and that of every SDK agree on any text.
 """
@@ -9,6 +11,11 @@ them, so that our answer and that of every SDK agree on any text.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
+from functools import partial
+
+# Where a unit falls in [0, 1), None where the version of the hash is not known.
+Position = Callable[[str], float | None]
 
 BUCKETS = 10_000
 _OFFSET = 0x811C9DC5
@@ -38,3 +45,12 @@ def seed_state(seed: str) -> int:
 def bucket(state: int, unit_id: str) -> float:
     """Where a unit falls in [0, 1), in steps of 1/10,000."""
     return fnv32a(str(fnv32a(unit_id, state))) % BUCKETS / BUCKETS
+
+
+def position_by(seed: str, version: int) -> Position:
+    """The hash of a version, with all that depends on the seed alone worked out."""
+    if version == 2:
+        return partial(bucket, seed_state(seed))
+    if version == 1:
+        return lambda unit_id: fnv32a(seed, fnv32a(unit_id)) % 1000 / 1000
+    return lambda _unit_id: None

@@ -15,7 +15,7 @@ _COMMANDS = {
     "calibrate": "experiments.cli.calibrate:calibrate_methods",
     "demo": "experiments.cli.demo:demo",
     "experiment": "experiments.cli.experiment:experiment",
-    "import": "experiments.cli.importing:import_file",
+    "import": "experiments.cli.importing.command:import_file",
     "init": "experiments.cli.service:init",
     "key": "experiments.cli.key:key",
     "report": "experiments.cli.report:report",

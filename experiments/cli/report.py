@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from experiments.analysis import Pending, Reports
+from experiments.analysis.service import Pending, Reports
 from experiments.cli.opened import environment_option, open_database
 from experiments.cli.report_text import report_text
 from experiments.definitions.errors import Unavailable

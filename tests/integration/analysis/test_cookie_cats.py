@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from experiments.analysis import Report, Reports
+from experiments.analysis.service import Report, Reports
 from experiments.definitions.experiment import experiment_from_document
 from experiments.definitions.lifecycle import Standing, move
 from experiments.definitions.metric import metric_from_document

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from experiments.analysis import Pending, Report, Reports, service
+from experiments.analysis import service
+from experiments.analysis.service import Pending, Report, Reports
 from experiments.definitions.errors import NotFound, Unavailable
 from experiments.definitions.experiment import experiment_from_document
 from experiments.definitions.lifecycle import Standing, move
@@ -291,7 +292,7 @@ print(sorted(name for name in {names} if name in sys.modules))
 @pytest.mark.parametrize(
     ("imports", "names"),
     [
-        ("from experiments.analysis import Reports", ("duckdb", "_duckdb", "ibis")),
+        ("import experiments.analysis.service", ("duckdb", "_duckdb", "ibis")),
         ("import experiments.analysis.worker", ("sqlite3", "sqlalchemy", "stats", "pandas")),
     ],
 )
@@ -322,6 +323,7 @@ def test_the_worker_leaves_with_its_parent() -> None:
 
 WRITER = """
 import sys, threading
+from experiments.definitions.errors import Unavailable
 from experiments.store.database import Database
 from experiments.store.tables import outcomes
 import sqlalchemy as sa
@@ -332,11 +334,14 @@ def write(url, name, go_on, acknowledge):
     with database.read() as connection:
         row = dict(connection.execute(sa.select(outcomes)).mappings().first())
     while go_on():
-        with database.write() as connection:
-            seq = advance(connection)
-            names = [f"{name}-{written + i}" for i in range(20)]
-            rows = [row | {"event_id": event_id, "change_seq": seq} for event_id in names]
-            connection.execute(sa.insert(outcomes), rows)
+        try:
+            with database.write() as connection:
+                seq = advance(connection)
+                names = [f"{name}-{written + i}" for i in range(20)]
+                rows = [row | {"event_id": event_id, "change_seq": seq} for event_id in names]
+                connection.execute(sa.insert(outcomes), rows)
+        except Unavailable:  # the other writer held the lock all the time: try again
+            continue
         written += 20
         acknowledge(written)
     database.dispose()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from experiments.cli.import_events import event_of
-from experiments.cli.import_reading import BadLine, Line
+from experiments.cli.importing.events import event_of
+from experiments.cli.importing.reading import BadLine, Line
 from experiments.definitions.errors import Problem
 from experiments.events.reading import read_item
 

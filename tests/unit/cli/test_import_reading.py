@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from experiments.cli.import_reading import BadLine, DataFile, Line, data_file
+from experiments.cli.importing.reading import BadLine, DataFile, Line, data_file
 from experiments.definitions.errors import Invalid
 
 

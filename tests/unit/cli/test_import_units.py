@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from experiments.cli.import_reading import BadLine, Line
-from experiments.cli.import_units import Mapping, OutcomeColumn, UnitRows, survey
+from experiments.cli.importing.reading import BadLine, Line
+from experiments.cli.importing.units import Mapping, OutcomeColumn, UnitRows, survey
 from experiments.definitions.errors import Invalid, Problem
 from experiments.definitions.time import parse_instant
 from experiments.events.reading import MAX_NAME, read_item

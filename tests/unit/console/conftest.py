@@ -20,7 +20,9 @@ NOW = datetime(2026, 3, 20, 9, 42, tzinfo=UTC)
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     folder = tmp_path_factory.mktemp("console")
-    return create_app(Settings(f"sqlite:///{folder}/evenhand.db", folder, demo=True))
+    return create_app(
+        Settings(f"sqlite:///{folder}/evenhand.db", folder, secret_key="for tests", demo=True)
+    )
 
 
 @pytest.fixture

@@ -3,7 +3,17 @@ import pytest
 import scipy.integrate
 import scipy.stats as reference
 
-from stats import Moments, Reason, StatsError, best_lift, best_rate, beta_binomial, lift_posterior
+from stats import (
+    Moments,
+    PairMoments,
+    Reason,
+    StatsError,
+    best_lift,
+    best_rate,
+    beta_binomial,
+    lift_posterior,
+    linearise,
+)
 
 CONTROL = Moments(900, 10.0, 9e3)
 ARMS = Moments([1100, 500, 800], [10.3, 10.5, 9.9], [1.2e4, 4e3, 8e3])
@@ -15,9 +25,9 @@ def test_one_treatment_is_the_posterior_of_its_lift(mean, up):
     treatment = Moments(1100, mean, 1.2e4)
     alone = lift_posterior(CONTROL, treatment, increase_is_better=up)
     got = best_lift(CONTROL, Moments([1100], [mean], [1.2e4]), increase_is_better=up)
-    assert got.probability[1] == pytest.approx(alone.chance_to_win, abs=1e-10)
-    assert got.expected_loss[0] == pytest.approx(alone.expected_loss_keep, abs=1e-10)
-    assert got.expected_loss[1] == pytest.approx(alone.expected_loss_ship, abs=1e-10)
+    assert got.probability[1] == pytest.approx(alone.chance_to_win, abs=1e-9)
+    assert got.expected_loss[0] == pytest.approx(alone.expected_loss_keep, rel=1e-9, abs=1e-9)
+    assert got.expected_loss[1] == pytest.approx(alone.expected_loss_ship, rel=1e-9, abs=1e-9)
 
 
 def posterior_of_lifts(prior_sd=0.3):
@@ -98,6 +108,10 @@ def test_reasons_and_mistakes():
     assert why(Moments(100, 0.1, 99.0), ARMS) is Reason.BASELINE_NEAR_ZERO
     assert why(Moments(1, 0.1, 0.0), ARMS) is Reason.TOO_FEW_UNITS
     assert why(CONTROL, Moments([9, 9], [1.0, 2.0], [0.0, 1.0])) is Reason.ZERO_VARIANCE
+    nothing = linearise(PairMoments(9, 1.0, 0.0, 1.0, 0.0, 0.0))
+    assert why(nothing, ARMS) is Reason.ZERO_DENOMINATOR
+    without = linearise(PairMoments(9, [1.0, 2.0], [0.0, 1.0], 1.0, 1.0, 0.0))
+    assert why(CONTROL, without) is Reason.ZERO_DENOMINATOR
     for call in (
         lambda: best_lift(CONTROL, CONTROL),
         lambda: best_rate(3, 4),

@@ -123,3 +123,15 @@ def test_the_region_of_practical_equivalence():
         low, high = (exact(*counts, ratio=r)[0] for r in (0.9, 1.2))
     assert got.in_rope == pytest.approx(low - high, rel=1e-9)
     assert got.rope == (-0.1, 0.2)
+
+
+@pytest.mark.parametrize("size", [3, 30, 1000, 1e6, 1e8])
+def test_quantiles_lie_where_the_tails_say_at_every_size_and_shape(size):
+    rng = np.random.default_rng(1)
+    shapes = [1.0 + rng.integers(0, size, 100) for _ in range(4)]
+    for q in (0.001, 0.025, 0.5, 0.975):
+        lower = np.full(100, q < 0.5)
+        at = ratio_quantile(*shapes, np.asarray(q))
+        # Each alone: how finely the sum is taken must not depend on its neighbours.
+        tails = [ratio_tail(*(v[[i]] for v in (*shapes, at, lower)))[0] for i in range(100)]
+        np.testing.assert_allclose(tails, q if q < 0.5 else 1 - q, rtol=1e-9)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from statsmodels.stats.meta_analysis import combine_effects
+from statsmodels.stats.oneway import anova_oneway
 
 from stats import Moments, Reason, StatsError, adjust, by_segment, interaction, welch
 
@@ -13,11 +14,35 @@ def test_agrees_with_statsmodels():
     got = by_segment(CONTROL, TREATMENT)
     effects = welch(CONTROL, TREATMENT)
     theirs = combine_effects(effects.estimate, effects.standard_error**2)
-    assert got.statistic == pytest.approx(theirs.q, rel=1e-10)
-    assert got.p_value == pytest.approx(theirs.test_homogeneity().pvalue, rel=1e-10)
     assert got.pooled == pytest.approx(theirs.mean_effect_fe, rel=1e-12)
+    # Arms of hundreds: F on these df is χ² but for a thousandth.
+    assert got.statistic == pytest.approx(theirs.q / 2, rel=2e-3)
+    assert got.p_value == pytest.approx(theirs.test_homogeneity().pvalue, rel=0.02)
     np.testing.assert_allclose(got.adjusted, adjust(effects.p_value, "benjamini-hochberg"))
     assert got.family_size == 3
+
+
+def test_beside_constant_controls_it_is_welchs_analysis_of_variance():
+    rng = np.random.default_rng(6)
+    groups = [rng.normal(m, s, n) for m, s, n in ((0, 1, 8), (0.5, 2, 15), (0.2, 3, 30), (1, 1, 9))]
+    parts = [Moments.from_values(g) for g in groups]
+    treatment = Moments(*(np.array([getattr(p, k) for p in parts]) for k in ("n", "mean", "m2")))
+    got = by_segment(Moments(np.full(4, 50), 0.0, 0.0), treatment)
+    theirs = anova_oneway(groups, use_var="unequal", welch_correction=True)
+    assert got.statistic == pytest.approx(theirs.statistic, rel=1e-10)
+    assert got.df_error == pytest.approx(theirs.df_denom, rel=1e-10)
+    assert got.p_value == pytest.approx(theirs.pvalue, rel=1e-10)
+
+
+def test_two_segments_are_an_interaction():
+    two = [Moments(*(np.asarray(v)[:2] for v in (m.n, m.mean, m.m2))) for m in (CONTROL, TREATMENT)]
+    got = by_segment(*two)
+    cells = two[0].at(0), two[1].at(0), two[0].at(1), two[1].at(1)
+    expected = interaction(*cells)
+    t = expected.estimate / expected.standard_error
+    assert got.statistic == pytest.approx(t**2, rel=1e-10)
+    assert got.df_error == pytest.approx(expected.df, rel=1e-10)
+    assert got.p_value == pytest.approx(expected.p_value, rel=1e-10)
 
 
 def test_a_segment_without_a_test_stands_outside():

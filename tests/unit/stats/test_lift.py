@@ -89,3 +89,11 @@ def test_every_lift_is_refused_on_the_same_baseline():
     near, arm = Moments(100, 0.1, 99.0), Moments(100, 0.2, 99.0)
     for lift in (fieller_lift, linear_lift, log_lift):
         assert lift(near, arm).reason is Reason.BASELINE_NEAR_ZERO
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e150])
+def test_the_unit_of_a_metric_may_be_very_small_or_large(unit):
+    control, treatment = Moments(300, 2.0, 900.0), Moments(280, 2.5, 1500.0)
+    scaled = (Moments(m.n, m.mean * unit, m.m2 * unit**2) for m in (control, treatment))
+    expected = fieller_lift(control, treatment)
+    assert fieller_lift(*scaled).interval == pytest.approx(expected.interval, rel=1e-9)

@@ -85,6 +85,7 @@ def test_a_proportional_ratio_has_no_variance():
         (lambda: Moments(2, np.nan, 1.0), "non_finite"),
         (lambda: Moments(2, 1.0, np.inf), "non_finite"),
         (lambda: Moments.from_values([1.0, np.nan]), "non_finite"),
+        (lambda: Moments.from_values([1e200, -1e200]), "non_finite"),
         (lambda: Moments.from_successes(3, 2), "more_successes_than_units"),
         (lambda: PairMoments.from_values([1.0], [1.0, 2.0]), "shapes_differ"),
         (lambda: PairMoments(2, 1.0, 1.0, 1.0, 1.0, np.nan), "non_finite"),

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
-from experiments.cli.import_events import event_of
-from experiments.cli.import_experiment import ready_experiment, warn_of_what_does_not_count
-from experiments.cli.import_loading import BadLines, ItemsOf, Loader
-from experiments.cli.import_reading import FORMATS, DataFile, data_file
-from experiments.cli.import_units import Mapping, OutcomeColumn, UnitRows, survey
+from experiments.cli.importing.events import event_of
+from experiments.cli.importing.experiment import ready_experiment, warn_of_what_does_not_count
+from experiments.cli.importing.loading import BadLines, ItemsOf, Loader
+from experiments.cli.importing.reading import FORMATS, DataFile, data_file
+from experiments.cli.importing.units import Mapping, OutcomeColumn, UnitRows, survey
 from experiments.cli.opened import Opened, environment_option, open_database
 from experiments.events import Intake
 from experiments.snapshot import Snapshots

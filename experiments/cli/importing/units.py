@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from experiments.cli.import_reading import BadLine, Line
+from experiments.cli.importing.reading import BadLine, Line
 from experiments.definitions.errors import Invalid
 from experiments.definitions.time import Instant, parse_instant
 from experiments.events.event_ids import digest_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from experiments.cli.import_units import Mapping, Survey
+from experiments.cli.importing.units import Mapping, Survey
 from experiments.cli.opened import actor
 from experiments.definitions.errors import Conflict, Invalid, NotFound
 from experiments.definitions.lifecycle import DRAFT, RUNNING, Standing

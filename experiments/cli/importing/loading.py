@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import click
 
-from experiments.cli.import_reading import BadLine, Line
+from experiments.cli.importing.reading import BadLine, Line
 from experiments.definitions.errors import Overloaded, Unavailable
 from experiments.definitions.time import now
 from experiments.events import Intake, Verdict

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from experiments.cli.import_reading import BadLine, Line
+from experiments.cli.importing.reading import BadLine, Line
 
 Item = dict[str, Any]
 
