@@ -27,7 +27,7 @@ from experiments.assignment.evaluate import (
     evaluate,
     outside,
 )
-from experiments.assignment.features import CompiledFeature, FeatureValue, compile_features
+from experiments.assignment.live_features import FeatureValue, LiveFeature, live_features
 from experiments.definitions.errors import EvenhandError, NotFound, Problem, Unavailable
 from experiments.definitions.lifecycle import ARCHIVED, DRAFT, Standing
 from experiments.store.database import Database
@@ -54,7 +54,7 @@ class Live:
 @dataclass(frozen=True, slots=True)
 class EnvironmentPicture:
     experiments: Mapping[str, Live]
-    features: Mapping[str, CompiledFeature]
+    features: Mapping[str, LiveFeature]
 
     def assign(
         self,
@@ -258,7 +258,7 @@ def _compile(version: int, standings: list[Standing], keys: list[KeyRecord]) -> 
     pictures = {
         name: EnvironmentPicture(
             MappingProxyType(live),
-            compile_features((one.standing, one.compiled) for one in live.values()),
+            live_features((one.standing, one.compiled) for one in live.values()),
         )
         for name, live in environments.items()
     }

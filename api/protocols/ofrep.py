@@ -22,7 +22,7 @@ from api.schemas.ofrep import OfrepBulkAnswer, OfrepEvaluation, OfrepFailure, Of
 from api.schemas.strict import check_json
 from api.services import services
 from experiments.assignment.evaluate import DISABLED, SPLIT, WINNER
-from experiments.assignment.features import FeatureValue
+from experiments.assignment.live_features import FeatureValue
 from experiments.definitions.errors import NotFound
 from experiments.definitions.experiment import Document
 from experiments.events import MAX_UNIT_ID

@@ -1,4 +1,4 @@
-"""From a feature and a unit to the value that an app reads, and why.
+"""What fills a feature at present: the value that an app reads for a unit, and why.
 
 An app asks for a feature by its name; the experiment that fills it decides. A unit is taken from
 the attributes, under the name of the experiment's unit type, as the GrowthBook SDKs do with their
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from experiments.assignment import javascript
 from experiments.assignment.conditions import Attributes
 from experiments.assignment.evaluate import CompiledExperiment, evaluate, outside
 from experiments.definitions.lifecycle import DRAFT, STOPPED, Standing
@@ -37,7 +38,7 @@ class FeatureValue:
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledFeature:
+class LiveFeature:
     """`values` by variant; a feature with one fraction among its numbers has only fractions."""
 
     key: str
@@ -47,14 +48,15 @@ class CompiledFeature:
 
     def evaluate(self, attributes: Attributes) -> FeatureValue:
         """What the unit with these attributes gets; its ids are among them."""
-        experiment = self.filler.experiment
-        found = attributes.get(experiment.unit_type)
-        unit_id = _as_text(found)
-        if unit_id is None:
+        filler, experiment = self.filler, self.filler.experiment
+        unit_id = _as_id(attributes.get(experiment.unit_type))
+        splits = filler.everybody is None and filler.shipped is None
+        if unit_id is not None:
+            assignment = evaluate(filler, unit_id, {**attributes, experiment.unit_type: unit_id})
+        elif splits:
             assignment = outside(experiment, UNIT_ID_MISSING)
         else:
-            seen = attributes if unit_id is found else {**attributes, experiment.unit_type: unit_id}
-            assignment = evaluate(self.filler, unit_id, seen)
+            assignment = evaluate(filler, "", attributes)  # no hash decides
         variant = assignment.variant or experiment.control.key
         return FeatureValue(
             feature=self.key,
@@ -67,9 +69,9 @@ class CompiledFeature:
         )
 
 
-def compile_features(
+def live_features(
     live: Iterable[tuple[Standing, CompiledExperiment]],
-) -> Mapping[str, CompiledFeature]:
+) -> Mapping[str, LiveFeature]:
     """The features that experiments other than drafts fill, by key, in the order of the keys."""
     fillers: dict[str, tuple[Standing, CompiledExperiment]] = {}
     for standing, compiled in sorted(live, key=lambda one: _rank(one[0])):
@@ -77,7 +79,7 @@ def compile_features(
             fillers[standing.experiment.feature] = standing, compiled
     return MappingProxyType(
         {
-            key: CompiledFeature(key, compiled, standing.revision, _values(compiled))
+            key: LiveFeature(key, compiled, standing.revision, _values(compiled))
             for key, (standing, compiled) in sorted(fillers.items())
         }
     )
@@ -103,10 +105,8 @@ def _as_float(value: Any) -> Any:
     return float(value) if whole and -EXACT <= value <= EXACT else value
 
 
-def _as_text(found: Any) -> str | None:
-    """An id as a text; the SDKs write a whole number as its digits."""
-    if isinstance(found, str):
-        return found or None
-    if isinstance(found, int) and not isinstance(found, bool) and -EXACT < found < EXACT:
-        return str(found)
-    return None
+def _as_id(found: Any) -> str | None:
+    """An id as the SDKs write it; a truth value, a list and an object are nobody's."""
+    if isinstance(found, bool) or not isinstance(found, str | int | float):
+        return None
+    return javascript.text(found) if javascript.truthy(found) else None

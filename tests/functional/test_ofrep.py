@@ -143,10 +143,14 @@ def test_other_unit_types_are_attributes(admin: httpx.Client):
         expected = assigned(f"d{number}")["variant"]
         assert one(admin, "kiosk", "user-1", device=f"d{number}")["variant"] == expected
     assert one(admin, "kiosk", device=42)["variant"] == assigned("42")["variant"]
-    for nobody in ({}, {"device": ""}, {"device": True}, {"device": [1]}, {"id": "d1"}):
+    for nobody in ({}, {"device": ""}, {"device": 0}, {"device": True}, {"device": [1]},
+                   {"id": "d1"}):  # fmt: skip
         flag = one(admin, "kiosk", "d1", **nobody)
         assert (flag["variant"], flag["reason"]) == ("grey", "DEFAULT")
         assert flag["metadata"]["assignmentReason"] == "UNIT_ID_MISSING"
+    admin.post("/api/v1/experiments/kiosk/ship", json={"variant": "green"})
+    settle()
+    assert one(admin, "kiosk")["variant"] == "green"
 
 
 def test_the_running_experiment_fills_the_feature_not_the_stopped_one(admin: httpx.Client):
