@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -334,3 +337,37 @@ def test_ten_thousand_units_get_the_same_everywhere(
     for unit, wanted in zip(units[:500], expected[:500], strict=True):
         given = client.get_string_details("split", "none", EvaluationContext(unit))
         assert [given.variant, given.value, given.flag_metadata["inExperiment"]] == wanted
+
+
+DOCUMENTED = {"python": ("python", 0, 1), "server": ("js", 0, 2), "web": ("js", 1, 2)}
+
+
+@pytest.mark.parametrize("sdk", DOCUMENTED)
+def test_the_documented_code_evaluates_and_logs(
+    service, admin: httpx.Client, node: Path, scripts: Path, sdk: str
+):
+    start(admin, "button", "grey", "green")
+    time.sleep(1.0)
+    language, setting_up, hook = DOCUMENTED[sdk]
+    page = (HERE.parent.parent / "docs" / "openfeature.md").read_text("utf-8")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    code = f"{blocks[hook]}\n{blocks[setting_up]}"
+    command = {
+        "python": [sys.executable, "-c", code],
+        "js": [str(node), "--input-type=module", "--eval", code],
+    }[language]
+    kind = "client" if sdk == "web" else "server"
+    settings = {"EVENHAND_URL": service.url, "EVENHAND_KEY": key_of(service, admin, kind)}
+    done = subprocess.run(
+        command,
+        cwd=scripts,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    given = assigned(admin, "button", "user-42")
+    assert done.stdout.strip() == given["value"]
+    report = admin.get("/api/v1/experiments/button/results").json()
+    assert report["units"] == {"off": 0, "on": 0, given["variant"]: 1}
