@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from stats.beta_binomial import check_beta_prior
 from stats.errors import Reason, finite, positive, refuse
-from stats.lift import relative
+from stats.lift import LARGEST_ERROR, LEAST_ERROR, relative, relative_error
 from stats.moments import Moments, check_successes
 from stats.rate_ratio import logit_nodes, node_count
 from stats.records import Array, Reasons, holds, reasons
@@ -61,22 +61,26 @@ def best_lift(
         refuse("shapes_differ", "the last axis of the treatments runs over the arms")
     n, mean, m2 = (np.asarray(v)[..., None] for v in (control.n, control.mean, control.m2))
     base = Moments(n, mean, m2, np.asarray(control.reason, dtype=object)[..., None])
-    near = ~(np.abs(base.mean) > _REACH * np.sqrt(base.squared_error))
+    lift = relative(base, treatments)
+    error = relative_error(base, treatments)
+    near = ~(np.abs(base.mean) > _REACH * np.sqrt(base.squared_error)) | ~(error < LARGEST_ERROR)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        own_error = np.sqrt(treatments.squared_error) / np.abs(base.mean)
     few = (np.asarray(base.n) < 2) | (np.asarray(treatments.n) < 2)
     reason = reasons(
         (few | near).shape[:-1],
         (few.any(axis=-1), Reason.TOO_FEW_UNITS),
-        ((np.asarray(treatments.squared_error) == 0).any(axis=-1), Reason.ZERO_VARIANCE),
         (near.any(axis=-1), Reason.BASELINE_NEAR_ZERO),
+        ((own_error < LEAST_ERROR).any(axis=-1), Reason.ZERO_VARIANCE),
         known=[_first_reason(base.reason), _first_reason(treatments.reason)],
     )
     gone = holds(reason)[..., None]
     below = np.where(gone, 1.0, base.mean)
     ratio = np.where(gone, 1.0, treatments.mean) / below
-    own = np.square(np.where(gone, 1.0, np.sqrt(treatments.squared_error)) / below)
+    own = np.square(np.where(gone, 1.0, own_error))
     shared = np.square(np.where(gone, 1.0, np.sqrt(base.squared_error)) / below)
     sign = np.where(increase_is_better, 1.0, -1.0)[..., None]
-    seen = sign * np.where(gone, 0.0, relative(base, treatments))
+    seen = sign * np.where(gone, 0.0, lift)
     lifts, deviation, weights = _given_the_control(seen, ratio, own, shared, (sign * centre, width))
     chance, best = _maximum_above_zero(lifts, deviation)
     # Average over the control's error, which runs along the axis before the arms.
@@ -169,18 +173,18 @@ def _finer(ratio: Array) -> int:
 
 def _maximum_above_zero(mean: Array, deviation: Array) -> tuple[Array, Array]:
     """Return P(X_i above 0 and every other), and E[max(0, X_1, …)], for independent normals."""
-    top = np.maximum(mean + _EDGE * deviation, 0.0)
-    bottom = np.maximum(mean - _EDGE * deviation, 0.0)
+    lowest = np.clip(-mean / deviation, -_EDGE, _EDGE)
     panels = _finer(deviation.max(axis=-1) / deviation.min(axis=-1))
-    half = (top - bottom)[..., None] / 2 / panels
+    half = (_EDGE - lowest)[..., None] / 2 / panels
     starts = (2 * np.arange(panels)[:, None] + 1 + _NODES).ravel()
-    x = bottom[..., None] + half * starts
-    z = (x - mean[..., None]) / deviation[..., None]
+    z = lowest[..., None] + half * starts
     mass = half * np.tile(_WEIGHTS, panels) * np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi)
-    mass = mass / deviation[..., None]
+    beyond = deviation[..., None] * z
     arms = mean.shape[-1]
     for other in range(arms):
         rest = np.arange(arms) != other
-        centre, scale = (v[..., other, None, None] for v in (mean, deviation))
-        mass[..., rest, :] *= sc.ndtr((x[..., rest, :] - centre) / scale)
+        # Differences of means first: deviations may be far below the means' own rounding.
+        ahead = (mean[..., rest] - mean[..., other, None])[..., None] + beyond[..., rest, :]
+        mass[..., rest, :] *= sc.ndtr(ahead / deviation[..., other, None, None])
+    x = mean[..., None] + beyond
     return mass.sum(axis=-1), (mass * x).sum(axis=(-1, -2))

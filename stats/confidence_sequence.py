@@ -36,7 +36,7 @@ def confidence_sequence(
     mass = n * tuning(planned_n, alpha)
     estimate = np.asarray(treatment.mean) - control.mean
     reach = sequence_critical(mass, alpha) * error
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         z2 = np.square(np.where(error > 0, estimate / error, np.nan))
     p = np.exp(np.minimum(0.0, np.log1p(mass) / 2 - z2 / 2 * mass / (mass + 1)))
     return Difference(

@@ -10,6 +10,10 @@ from stats.moments import Moments
 from stats.records import Array, Interval, Real, Reasons, Record, holds, plain, reasons, unless
 from stats.welch import critical_tail, critical_value, satterthwaite
 
+_WIDEST_LOG = 100.0
+# Relative figures beyond these are no data: their squares leave the range of a double.
+LEAST_ERROR, LARGEST_ERROR = 1e-100, 1e100
+
 
 @dataclass(frozen=True, slots=True)
 class Lift(Record):
@@ -34,7 +38,8 @@ def fieller_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.0
 
     The interval holds every L with (d − L·m_c)² ≤ t²(v_t + (1 + L)²·v_c), d = m_t − m_c; for a
     negative baseline the ends are those of −L. It excludes 0 exactly when `welch` does. Where the
-    set is unbounded (|m_c| within t standard errors of 0) the reason is `BASELINE_NEAR_ZERO`.
+    set is unbounded (|m_c| within t standard errors of 0) the reason is `BASELINE_NEAR_ZERO`; a
+    treatment that is 0 for every unit has a lift of −1 whose error nothing shows: `ZERO_VARIANCE`.
     Raises `not_a_probability`.
 
     >>> down, up = Moments.from_values([-12, -10, -8]), Moments.from_values([-10, -9, -8])
@@ -75,10 +80,13 @@ def log_lift(control: Moments, treatment: Moments, *, alpha: ArrayLike = 0.05) -
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.asarray(treatment.mean) / control.mean
         reach = critical * relative_error(control, treatment) / ratio
-    reason = reasons(np.shape(reach), (~(ratio > 0), Reason.SIGNS_DIFFER), known=[near])
-    spread = np.exp(np.where(holds(reason), 0.0, reach))
+    # Where the treatment's own sign is this uncertain its logarithm spans every number.
+    unsure = ~(ratio > 0) | ~(reach < _WIDEST_LOG)
+    reason = reasons(np.shape(reach), (unsure, Reason.SIGNS_DIFFER), known=[near])
+    gone = holds(reason)
+    middle, spread = np.where(gone, 1.0, ratio), np.exp(np.where(gone, 0.0, reach))
     sign = np.sign(control.mean)
-    ends = sign * (ratio / spread - 1), sign * (ratio * spread - 1)
+    ends = sign * (middle / spread - 1), sign * (middle * spread - 1)
     within = Interval(unless(reason, np.minimum(*ends)), unless(reason, np.maximum(*ends)))
     return lift_record(control, treatment, within, alpha, "log delta", reason)
 
@@ -122,15 +130,19 @@ def fieller_ends(
         v = np.square(critical * np.sqrt(treatment.squared_error) / base)
         change = (np.asarray(treatment.mean) - base) / base
         curvature = 1 - u
-        reason = reasons(
-            np.shape(curvature + v), (~(curvature > 0), Reason.BASELINE_NEAR_ZERO), known=[why]
-        )
         # Roots of curvature·L² − 2·middle·L + product, by the form that never cancels.
         middle, product = change + u, np.square(change) - u - v
         inside = np.square(1 + change) * u + v * curvature
         outer = middle + np.copysign(np.sqrt(np.where(inside > 0, inside, 0.0)), middle)
         far, near = outer / curvature, np.where(outer == 0, 0.0, product / outer)
-    ends = np.sign(base) * far, np.sign(base) * near
+        ends = np.sign(base) * far, np.sign(base) * near
+        bounded = (curvature > 0) & np.isfinite(far) & np.isfinite(near)
+    reason = reasons(
+        bounded.shape,
+        (~bounded, Reason.BASELINE_NEAR_ZERO),
+        (relative_error(control, treatment) == 0, Reason.ZERO_VARIANCE),
+        known=[why],
+    )
     return Interval(unless(reason, np.minimum(*ends)), unless(reason, np.maximum(*ends))), reason
 
 

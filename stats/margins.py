@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stats.errors import positive, probability
+from stats.errors import positive, probability, refuse
 from stats.lift import fieller_lift, relative
 from stats.moments import Moments
 from stats.records import Array, Interval, Real, Reasons, Record, plain, unless
@@ -114,6 +114,8 @@ def _interval(
 ) -> tuple[Interval, Array, Reasons, Real]:
     """Return the two-sided interval of level 1 − 2·alpha, the estimate, the reason, the level."""
     both = 2 * probability("alpha", alpha)
+    if (both >= 1).any():
+        refuse("not_a_probability", "alpha of a one-sided test must lie below 0.5")
     if relative_margin:
         lift = fieller_lift(control, treatment, alpha=both)
         return lift.interval, relative(control, treatment), lift.reason, lift.level

@@ -196,18 +196,19 @@ def linearise(pair: PairMoments) -> Moments:
 
     mean = r = mean_x/mean_y and variance = var(x − r·y)/mean_y² (delta method; Deng, Knoblich &
     Lu 2018). A difference, a lift or a posterior then takes it like any mean. Where mean_y is 0
-    the reason is `ZERO_DENOMINATOR`.
+    the reason is `ZERO_DENOMINATOR`, also where it is so small that the ratio overflows.
 
     >>> linearise(PairMoments.from_values([1.0, 2.0, 6.0], [1.0, 2.0, 3.0]))
     Moments(n=3.0, mean=1.5, m2=0.875, reason=None)
     """
     n, mean_y = np.asarray(pair.n), np.asarray(pair.mean_y)
-    zero = (n > 0) & (mean_y == 0)
-    below = np.where(zero | (n == 0), np.nan, mean_y)
-    ratio = np.asarray(pair.mean_x) / below
-    size = np.asarray(pair.m2_x) + np.square(ratio) * pair.m2_y
-    m2 = size - 2 * ratio * pair.cxy
-    m2 = np.where(m2 <= _DUST * size, 0.0, m2) / np.square(below)
+    below = np.where(mean_y == 0, np.nan, mean_y)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        ratio = np.asarray(pair.mean_x) / below
+        size = np.asarray(pair.m2_x) + np.square(ratio) * pair.m2_y
+        m2 = size - 2 * ratio * pair.cxy
+        m2 = np.where(m2 <= _DUST * size, 0.0, m2) / below / below
+    zero = (n > 0) & ~(np.isfinite(ratio) & np.isfinite(m2))
     return Moments(
         plain(n), plain(ratio), plain(m2), reasons(ratio.shape, (zero, Reason.ZERO_DENOMINATOR))
     )

@@ -7,9 +7,9 @@ import scipy.special as sc
 from numpy.typing import ArrayLike, NDArray
 
 from stats.errors import Reason, finite, positive, probability, refuse
-from stats.lift import relative, relative_error
+from stats.lift import LARGEST_ERROR, LEAST_ERROR, relative, relative_error
 from stats.moments import Moments
-from stats.records import Array, Interval, Real, Reasons, Record, plain, reasons, unless
+from stats.records import Array, Interval, Real, Reasons, Record, holds, plain, reasons, unless
 from stats.welch import satterthwaite
 
 
@@ -55,7 +55,8 @@ def lift_posterior(
     """Combine N(prior_mean, prior_sd²) on the lift with its delta-method likelihood.
 
     Precisions add: 1/s² = 1/prior_sd² + 1/se². The likelihood is a poor one where the baseline
-    is within its own `level` interval of 0, so there the reason is `BASELINE_NEAR_ZERO`. `rope`
+    is within its own `level` interval of 0, so there the reason is `BASELINE_NEAR_ZERO`, and none
+    where the treatment is 0 for every unit: `ZERO_VARIANCE` (`beta_binomial` has one). `rope`
     is a pair of lifts. Raises `non_finite`, `not_positive`, `not_a_probability`, `rope_invalid`.
 
     >>> p = lift_posterior(Moments(1000, 10.0, 9e3), Moments(1000, 10.2, 9e3))
@@ -64,16 +65,23 @@ def lift_posterior(
     """
     _, _, why = satterthwaite(control, treatment)
     near = _near_zero(control, probability("level", level))
+    lift, error = relative(control, treatment), relative_error(control, treatment)
+    lost = near | ~(np.maximum(error, np.abs(lift)) < LARGEST_ERROR)
     return _posterior(
-        relative(control, treatment),
-        relative_error(control, treatment),
+        lift,
+        error,
         np.asarray(control.n) + treatment.n,
         (prior_mean, prior_sd),
         level,
         increase_is_better,
         rope,
         "normal posterior on the lift",
-        reasons(np.shape(near), (near, Reason.BASELINE_NEAR_ZERO), known=[why]),
+        reasons(
+            np.shape(lost),
+            (lost, Reason.BASELINE_NEAR_ZERO),
+            (error < LEAST_ERROR, Reason.ZERO_VARIANCE),
+            known=[why],
+        ),
     )
 
 
@@ -129,11 +137,12 @@ def _posterior(
 ) -> Posterior:
     centre, width = float(finite("prior_mean", prior[0])), float(positive("prior_sd", prior[1]))
     region = check_rope(rope)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        data = 1 / np.square(error)
-        precision = data + 1 / width**2
-        mean = (effect * data + centre / width**2) / precision
-    deviation = 1 / np.sqrt(precision)
+    # Where there is a reason any number does: it is never shown.
+    error = np.where(holds(reason), width, error)
+    # The prior's share of the precision, 1/width² of 1/width² + 1/error².
+    share = np.square(error / np.hypot(error, width))
+    mean = effect + share * (centre - effect)
+    deviation = width * np.sqrt(share)
     reach = -sc.ndtri((1 - np.asarray(level, dtype=np.float64)) / 2) * deviation
     win, ship, keep = normal_decision(np.where(increase_is_better, mean, -mean), deviation)
     inside = None
@@ -178,6 +187,7 @@ def normal_decision(mean: Array, deviation: Array) -> tuple[Array, Array, Array]
 def _shortfall(z: Array) -> Array:
     """E[max(0, −Z)] for Z ~ N(z, 1): φ(z) − z·Φ(−z), by erfcx so that it never cancels."""
     above = np.maximum(z, 0)
-    density = np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi)
+    with np.errstate(over="ignore"):
+        density = np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi)
     tail = density * (1 - above * np.sqrt(np.pi / 2) * sc.erfcx(above / np.sqrt(2)))
     return np.asarray(np.where(z > 0, tail, density - z * sc.ndtr(-z)))

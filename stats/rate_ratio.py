@@ -47,7 +47,7 @@ def ratio_tail(
         point = np.minimum(x / scale if summed_t else x * scale, 1.0)
         tail = sc.betaincc if summed_t == want_lower else sc.betainc
         out[chosen] = (weight * tail(c[:, None], d[:, None], point)).sum(axis=-1)
-    return out
+    return np.minimum(out, 1.0)
 
 
 def ratio_quantile(a_c: Array, b_c: Array, a_t: Array, b_t: Array, q: Array) -> Array:
@@ -69,7 +69,8 @@ def ratio_quantile(a_c: Array, b_c: Array, a_t: Array, b_t: Array, q: Array) -> 
         low, high = np.where(error < 0, v, low), np.where(error > 0, v, high)
         with np.errstate(divide="ignore", invalid="ignore"):
             steepness = (error - error_before) / (v - before)
-            step = error / np.where(steepness > 0, steepness, 1 / spread)
+            usable = (steepness > 0) & np.isfinite(steepness)
+            step = error / np.where(usable, steepness, 1 / spread)
         guess = v - step
         secant = (guess >= low) & (guess <= high)
         guess = np.where(secant, guess, (low + high) / 2)

@@ -10,8 +10,11 @@ from api.console import numbers
 from api.console.health_strip import reason_text
 from api.console.metric_tables import difference_text, lift_texts
 from api.console.words import Words
+from experiments.analysis.judged import at_any_time, judged
 
-# The steps in the order in which they are asked, and the step at which each rule stands.
+# The steps in the order in which they are asked, where a look decides at any time and where the
+# planned size comes first; and the step at which each rule stands.
+STEPS_AT_ANY_TIME = ("begun", "healthy", "harm", "ship", "flat", "wait", "open")
 STEPS = ("begun", "healthy", "harm", "wait", "ship", "flat", "open")
 RULES = {
     "not_started": "begun",
@@ -59,12 +62,16 @@ def decision_card(document: dict[str, Any], words: Words) -> DecisionCard:
         forms.append("bayesian")
     if document["status"] in _ENDED:
         forms.append("ended")
+    any_time = at_any_time(document["metrics"])
+    if any_time:
+        forms.append("sequential")
+    steps = STEPS_AT_ANY_TIME if any_time else STEPS
     return DecisionCard(
         tone=decision["recommendation"],
         headline=headline(document, words),
         sentence=_filled(words, f"rule.{rule}", forms, facts) or decision["reason"],
         change=_filled(words, f"change.{rule}", forms, facts),
-        steps=tuple(Step(words(f"step.{step}"), step == RULES.get(rule)) for step in STEPS),
+        steps=tuple(Step(words(f"step.{step}"), step == RULES.get(rule)) for step in steps),
     )
 
 
@@ -102,8 +109,8 @@ def fact_texts(document: dict[str, Any], words: Words) -> dict[str, str | int]:
             (one for one in metric["comparisons"] if one["variant"] == facts.get("variant")), None
         )
         if comparison is not None:
-            texts["effect"] = _effect(comparison, metric["kind"], words)
-            texts["evidence"] = _evidence(comparison, document["basis"], words)
+            texts["effect"] = _effect(metric, comparison, words)
+            texts["evidence"] = _evidence(metric["basis"], comparison, words)
     return texts
 
 
@@ -128,26 +135,28 @@ def _fact(name: str, value: Any, variants: Mapping[str, str], words: Words) -> s
     return None
 
 
-def _effect(comparison: dict[str, Any], kind: str, words: Words) -> str:
-    difference, lift = comparison["difference"], comparison["lift"]
-    change = difference_text(difference["estimate"], difference, kind, words)
-    if lift["estimate"] is None:
+def _effect(metric: dict[str, Any], comparison: dict[str, Any], words: Words) -> str:
+    evidence, kind = judged(metric["basis"], comparison), metric["kind"]
+    difference, lift = comparison["difference"]["estimate"], comparison["lift"]["estimate"]
+    change = difference_text(difference, evidence.interval, kind, words)
+    if lift is None:
         return words("effect.difference", difference=change)
-    relative, _ = lift_texts(lift["estimate"], lift["interval"], words)
+    relative, _ = lift_texts(lift, evidence.lift_interval, words)
     if kind == "conversion":
         return words("effect.both", lift=relative, difference=change)
     return words("effect.lift", lift=relative)
 
 
-def _evidence(comparison: dict[str, Any], basis: str, words: Words) -> str:
-    if basis == "bayesian":
-        chance = comparison["bayesian"]["chance_to_win"]
-        return words("evidence.chance", chance=numbers.probability(chance))
-    difference = comparison["difference"]
-    family, adjusted = difference["family"], difference["adjusted_p_value"]
-    if adjusted is not None and family is not None and family > 1:
-        return words("evidence.adjusted", p=numbers.p_sign(adjusted), n=family)
-    return words("evidence.p", p=numbers.p_sign(difference["p_value"]))
+def _evidence(basis: str, comparison: dict[str, Any], words: Words) -> str:
+    evidence = judged(basis, comparison)
+    if evidence.chance_to_win is not None:
+        return words("evidence.chance", chance=numbers.probability(evidence.chance_to_win))
+    p, family = evidence.decisive_p_value, evidence.family
+    if p is None:
+        return words("none")
+    if family is not None and family > 1:
+        return words(f"evidence.adjusted.{basis}", p=numbers.p_sign(p), n=family)
+    return words(f"evidence.p.{basis}", p=numbers.p_sign(p))
 
 
 def _filled(words: Words, key: str, forms: list[str], facts: dict[str, str | int]) -> str:

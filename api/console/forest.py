@@ -17,6 +17,7 @@ WIDTH, HEIGHT = 230, 36
 _EDGE = 12  # room for arrow heads beyond the axis
 _MARK = 5
 _HALVES_FIT = 4  # characters of the outer labels that leave room for those between
+_SMALLEST_AXIS = 1e-9  # no label tells less apart, and a power of ten ends at 1e-323
 _LARGEST_SHOWN = 4  # an interval this many times the typical one is cut, with an arrow
 
 
@@ -55,7 +56,7 @@ def shared_axis(estimates: list[Estimate]) -> Axis:
     if not reaches or reaches[-1] == 0:
         return Axis(0.1)
     typical = reaches[len(reaches) // 2] or reaches[-1]
-    return Axis(_round_up(min(reaches[-1], _LARGEST_SHOWN * typical)))
+    return Axis(_round_up(max(_SMALLEST_AXIS, min(reaches[-1], _LARGEST_SHOWN * typical))))
 
 
 def row(

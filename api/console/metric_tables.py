@@ -11,13 +11,17 @@ from markupsafe import Markup
 from api.console import forest, numbers
 from api.console.health_strip import reason_text
 from api.console.words import Words
+from experiments.analysis.judged import Judged, judged
 
 ROLES = ("goal", "guardrail", "secondary")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One treatment against the control. Missing numbers are a dash, with `missing` saying why."""
+    """One treatment against the control. Missing numbers are a dash, with `missing` saying why.
+
+    `reading` says how often it may be looked at, "" where the whole table is read alike.
+    """
 
     variant: str
     n: str
@@ -29,6 +33,7 @@ class Row:
     plot: Markup | None
     p: str
     adjusted: str
+    reading: str
     chance: str
     loss_ship: str
     loss_keep: str
@@ -52,41 +57,43 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class RoleTable:
+    """`basis` is the one by which all its metrics are judged, else "mixed"."""
+
     role: str
+    basis: str
     blocks: tuple[Block, ...]
     scale: Markup | None
 
 
 def role_tables(document: dict[str, Any], words: Words) -> list[RoleTable]:
-    bayesian = document["basis"] == "bayesian"
     names = {variant["key"]: variant["name"] for variant in document["variants"]}
     shown = [
         estimate
         for metric in document["metrics"]
         for comparison in metric["comparisons"]
-        if (estimate := plotted(comparison, bayesian=bayesian))
+        if (estimate := plotted(comparison, judged(metric["basis"], comparison)))
     ]
     axis = forest.shared_axis(shown)
     tables = []
     for role in ROLES:
+        metrics = [(n, one) for n, one in enumerate(document["metrics"]) if one["role"] == role]
+        if not metrics:
+            continue
+        basis, *others = {metric["basis"] for _, metric in metrics}
+        basis = "mixed" if others else basis
         blocks = tuple(
-            _block(place, metric, words, names, axis, document)
-            for place, metric in enumerate(document["metrics"])
-            if metric["role"] == role
+            _block(place, metric, words, names, axis, document, is_mixed=basis == "mixed")
+            for place, metric in metrics
         )
-        if blocks:
-            drawn = any(row.plot for block in blocks for row in block.rows)
-            tables.append(RoleTable(role, blocks, _scale(role, axis, words) if drawn else None))
+        drawn = any(row.plot for block in blocks for row in block.rows)
+        tables.append(RoleTable(role, basis, blocks, _scale(role, axis, words) if drawn else None))
     return tables
 
 
-def plotted(comparison: dict[str, Any], *, bayesian: bool) -> forest.Estimate | None:
+def plotted(comparison: dict[str, Any], evidence: Judged) -> forest.Estimate | None:
     """The lift and the interval that a comparison's drawing shows, None where there is none."""
-    lift = comparison["lift"]
-    bounds = (comparison["bayesian"] if bayesian else lift)["interval"]
-    if lift["estimate"] is None or bounds is None or None in bounds:
-        return None
-    return forest.Estimate(lift["estimate"], *bounds)
+    lift, bounds = comparison["lift"]["estimate"], evidence.lift_interval
+    return None if lift is None or bounds is None else forest.Estimate(lift, *bounds)
 
 
 def value_text(value: float | None, kind: str, decimals: int, words: Words) -> str:
@@ -100,7 +107,7 @@ def value_text(value: float | None, kind: str, decimals: int, words: Words) -> s
 
 def mean_decimals(variants: list[dict[str, Any]], kind: str) -> int:
     """Decimals that show two digits of the standard errors, and no fewer than people expect."""
-    scale = 100 if kind == "conversion" else 1
+    scale = _scale_of(kind)
     known = [variant for variant in variants if variant["mean"] is not None]
     errors = [
         scale * math.sqrt(variant["variance"] / variant["n"])
@@ -119,6 +126,8 @@ def _block(
     names: dict[str, str],
     axis: forest.Axis,
     document: dict[str, Any],
+    *,
+    is_mixed: bool,
 ) -> Block:
     by_variant = {variant["variant"]: variant for variant in metric["variants"]}
     decimals = mean_decimals(metric["variants"], metric["kind"])
@@ -126,7 +135,7 @@ def _block(
     return Block(
         key=metric["metric"],
         name=metric["name"],
-        about=tuple(about(metric, words)),
+        about=tuple(about(metric, document["basis"], words)),
         baseline=value_text(control["mean"], metric["kind"], decimals, words),
         baseline_n=numbers.count(control["n"]),
         waiting=metric["waiting"],
@@ -140,15 +149,15 @@ def _block(
                 words,
                 names,
                 axis,
-                document,
+                is_mixed=is_mixed,
             )
             for index, comparison in enumerate(metric["comparisons"])
         ),
     )
 
 
-def about(metric: dict[str, Any], words: Words) -> list[str]:
-    """What is measured, in a few short phrases."""
+def about(metric: dict[str, Any], plan: str, words: Words) -> list[str]:
+    """What is measured, in a few short phrases; `plan` is the basis of the plan."""
     parts = [words(f"kind.{metric['kind']}"), words(f"direction.{metric['direction']}")]
     window, delay = metric["window_hours"], metric["delay_hours"]
     if window is not None:
@@ -157,6 +166,8 @@ def about(metric: dict[str, Any], words: Words) -> list[str]:
         parts.append(words("delay", hours=numbers.significant(delay)))
     if metric["margin"] is not None:
         parts.append(words("margin", share=numbers.share(metric["margin"])))
+    if metric["basis"] != plan:
+        parts.append(words("horizon"))
     return parts
 
 
@@ -169,54 +180,51 @@ def _row(
     words: Words,
     names: dict[str, str],
     axis: forest.Axis,
-    document: dict[str, Any],
+    *,
+    is_mixed: bool,
 ) -> Row:
-    bayesian = document["basis"] == "bayesian"
-    none = words("none")
+    none, basis, kind = words("none"), metric["basis"], metric["kind"]
     arm = by_variant.get(comparison["variant"], {"n": 0, "mean": None})
     variant = names.get(comparison["variant"], comparison["variant"])
-    difference, lift, belief = (
-        comparison["difference"],
-        comparison["lift"],
-        comparison["bayesian"] or {},
-    )
+    evidence, belief = judged(basis, comparison), comparison["bayesian"]
     shape = comparison["verdict"] or "inconclusive"
     verdict = verdict_text(comparison, words)
+    change = comparison["difference"]["estimate"]
     lift_text, lift_bounds = lift_texts(
-        lift["estimate"], (belief if bayesian else lift)["interval"], words
+        comparison["lift"]["estimate"], evidence.lift_interval, words
     )
-    estimate = plotted(comparison, bayesian=bayesian)
+    estimate = plotted(comparison, evidence)
     plot = None
     if estimate:
-        key = "bayesian" if bayesian else "fixed"
         plot = forest.row(
             estimate,
             axis,
             shape,
             identifier,
             words("plot.title", metric=metric["name"], variant=variant, verdict=verdict),
-            words(f"plot.desc.{key}", lift=lift_text, interval=lift_bounds),
+            words(f"plot.desc.{basis}", lift=lift_text, interval=lift_bounds),
         )
-    chance = belief.get("chance_to_win")
+    chance = evidence.chance_to_win
     return Row(
         variant=variant,
         n=numbers.count(arm["n"]),
-        mean=value_text(arm["mean"], metric["kind"], decimals, words),
-        difference=difference_text(difference["estimate"], difference, metric["kind"], words),
-        difference_interval=bounds_text(difference, metric["kind"], words),
+        mean=value_text(arm["mean"], kind, decimals, words),
+        difference=difference_text(change, evidence.interval, kind, words),
+        difference_interval=bounds_text(change, evidence.interval, kind, words),
         lift=lift_text,
         lift_interval=lift_bounds,
         plot=plot,
-        p=none if difference["p_value"] is None else numbers.p_cell(difference["p_value"]),
+        p=none if evidence.p_value is None else numbers.p_cell(evidence.p_value),
         adjusted=none
-        if difference["adjusted_p_value"] is None
-        else numbers.p_cell(difference["adjusted_p_value"]),
+        if evidence.adjusted_p_value is None
+        else numbers.p_cell(evidence.adjusted_p_value),
+        reading=words(f"reading.{basis}") if is_mixed else "",
         chance=none if chance is None else numbers.probability(chance),
-        loss_ship=_loss(belief.get("expected_loss_ship"), words),
-        loss_keep=_loss(belief.get("expected_loss_keep"), words),
+        loss_ship=_loss(belief["expected_loss_ship"], words),
+        loss_keep=_loss(belief["expected_loss_keep"], words),
         verdict=verdict,
         shape=shape,
-        missing=missing_text(comparison, words, bayesian=bayesian),
+        missing=missing_text(comparison, evidence, words),
     )
 
 
@@ -232,40 +240,41 @@ def verdict_text(comparison: dict[str, Any], words: Words) -> str:
     return words(f"verdict.{verdict}")
 
 
-def missing_text(comparison: dict[str, Any], words: Words, *, bayesian: bool) -> str:
+def missing_text(comparison: dict[str, Any], evidence: Judged, words: Words) -> str:
     """Why numbers of a comparison are missing, "" where none are."""
-    parts = [comparison["reason"], comparison["lift"]["reason"]]
-    if bayesian:
-        parts.append((comparison["bayesian"] or {}).get("reason"))
-    return " ".join(reason_text(reason, words) for reason in dict.fromkeys(filter(None, parts)))
-
-
-def difference_decimals(difference: dict[str, Any], kind: str) -> int:
-    scale = 100 if kind == "conversion" else 1
-    bounds = [scale * end for end in difference["interval"] or () if end is not None]
-    half = (bounds[1] - bounds[0]) / 2 if len(bounds) == 2 else 0.0
-    values = [*bounds, scale * (difference["estimate"] or 0.0)]
-    return numbers.decimals_for(half, *values, least=0 if half else 2)
+    told = dict.fromkeys(filter(None, (comparison["reason"], evidence.reason)))
+    return " ".join(reason_text(reason, words) for reason in told)
 
 
 def difference_text(
-    value: float | None, difference: dict[str, Any], kind: str, words: Words
+    value: float | None, interval: list[float] | None, kind: str, words: Words
 ) -> str:
     """An absolute difference: in percentage points for conversion rates."""
     if value is None:
         return words("none")
-    decimals = difference_decimals(difference, kind)
+    decimals = _difference_decimals(value, interval, kind)
     if kind == "conversion":
         return words("points", value=numbers.fixed(100 * value, decimals, signed=True))
     return numbers.fixed(value, decimals, signed=True)
 
 
-def bounds_text(difference: dict[str, Any], kind: str, words: Words) -> str:
-    if difference["interval"] is None or None in difference["interval"]:
+def bounds_text(value: float | None, interval: list[float] | None, kind: str, words: Words) -> str:
+    if interval is None:
         return words("none")
-    decimals, scale = difference_decimals(difference, kind), 100 if kind == "conversion" else 1
-    lower, upper = (numbers.fixed(scale * end, decimals) for end in difference["interval"])
+    decimals, scale = _difference_decimals(value, interval, kind), _scale_of(kind)
+    lower, upper = (numbers.fixed(scale * end, decimals) for end in interval)
     return words("interval", lower=lower, upper=upper)
+
+
+def _difference_decimals(value: float | None, interval: list[float] | None, kind: str) -> int:
+    scale = _scale_of(kind)
+    bounds = [scale * end for end in interval or ()]
+    half = (bounds[1] - bounds[0]) / 2 if bounds else 0.0
+    return numbers.decimals_for(half, *bounds, scale * (value or 0.0), least=0 if half else 2)
+
+
+def _scale_of(kind: str) -> int:
+    return 100 if kind == "conversion" else 1
 
 
 def lift_texts(estimate: float | None, bounds: list[float] | None, words: Words) -> tuple[str, str]:

@@ -111,7 +111,7 @@ def report_page(document: dict[str, Any], setting: Setting, words: Words) -> Rep
             ]
         ),
         next_maturity=_date(document["next_maturity_at"], words, zone),
-        terms=tuple(_terms(words, level, is_bayesian=is_bayesian)),
+        terms=tuple(_terms(document, words, level)),
     )
 
 
@@ -130,7 +130,8 @@ def next_step(document: dict[str, Any], setting: Setting, words: Words) -> NextS
             words, "silent", commands.send_outcome(base, silent[0]), events=words.list(silent)
         )
     planned = document["planned_units"]
-    if document["status"] == "running" and planned and units < planned:
+    undecided = document["decision"]["recommendation"] == "keep_running"
+    if document["status"] == "running" and undecided and planned and units < planned:
         more = setting.traffic < 1
         command = commands.raise_traffic(base, key) if more else commands.read_results(base, key)
         name = "slow" if more else "underpowered"
@@ -170,7 +171,10 @@ def _facts(document: dict[str, Any], words: Words, zone: ZoneInfo) -> list[tuple
 
 
 def _basis(document: dict[str, Any], words: Words, level: str) -> str:
-    """How the intervals are to be read; a Bayesian plan names its prior."""
+    """How the intervals are to be read; a Bayesian plan names its prior.
+
+    Under a sequential plan, metrics without a window are named: they are read at a fixed horizon.
+    """
     priors = [
         comparison["bayesian"]["prior"]
         for metric in document["metrics"]
@@ -178,14 +182,21 @@ def _basis(document: dict[str, Any], words: Words, level: str) -> str:
     ]
     if not priors:
         return ""
-    if document["basis"] != "bayesian":
-        return words("metrics.basis.fixed", level=level)
-    return words(
-        "metrics.basis.bayesian",
-        level=level,
-        mean=numbers.significant(priors[0]["mean"]),
-        sd=numbers.significant(priors[0]["sd"]),
-    )
+    if document["basis"] == "bayesian":
+        return words(
+            "metrics.basis.bayesian",
+            level=level,
+            mean=numbers.significant(priors[0]["mean"]),
+            sd=numbers.significant(priors[0]["sd"]),
+        )
+    names = {
+        basis: [metric["name"] for metric in document["metrics"] if metric["basis"] == basis]
+        for basis in ("sequential", "fixed")
+    }
+    said = [words(f"metrics.basis.{basis}", level=level) for basis in names if names[basis]]
+    if document["basis"] == "sequential" and names["fixed"]:
+        said[-1] = words("metrics.basis.horizon", level=level, metrics=words.list(names["fixed"]))
+    return words("sentences").join(said)
 
 
 def _progress(document: dict[str, Any], words: Words) -> Progress | None:
@@ -201,8 +212,18 @@ def _date(rfc3339: str | None, words: Words, zone: ZoneInfo) -> str | None:
     return None if rfc3339 is None else words.date(numbers.moment(rfc3339, zone))
 
 
-def _terms(words: Words, level: str, *, is_bayesian: bool) -> list[tuple[str, str]]:
+_EVIDENCE = {
+    "sequential": ("sequence", "always_valid"),
+    "fixed": ("interval", "p"),
+    "bayesian": ("credible", "chance", "loss"),
+}
+
+
+def _terms(document: dict[str, Any], words: Words, level: str) -> list[tuple[str, str]]:
+    bases = {metric["basis"] for metric in document["metrics"]} or {document["basis"]}
     names = ["control", "exposure", "conversion", "points", "lift", "goal", "guardrail"]
-    names += ["credible", "chance", "loss"] if is_bayesian else ["interval", "p", "adjusted"]
+    for basis, evidence in _EVIDENCE.items():
+        names += evidence if basis in bases else ()
+    names += [] if "bayesian" in bases else ["adjusted"]
     names += ["inconclusive", "srm", "crossover", "waiting"]
     return [(words(f"term.{name}"), words(f"term.{name}.text", level=level)) for name in names]

@@ -10,6 +10,7 @@ from api.console import numbers
 from api.console.health_strip import reason_text
 from api.console.metric_tables import mean_decimals, value_text
 from api.console.words import Words
+from experiments.analysis.judged import judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,6 @@ class MetricNumbers:
 
 def metric_numbers(document: dict[str, Any], words: Words) -> list[MetricNumbers]:
     names = {variant["key"]: variant["name"] for variant in document["variants"]}
-    bayesian = document["basis"] == "bayesian"
     return [
         MetricNumbers(
             key=metric["metric"],
@@ -47,7 +47,7 @@ def metric_numbers(document: dict[str, Any], words: Words) -> list[MetricNumbers
             waiting=metric["waiting"],
             variants=tuple(_variant(v, metric, names, document, words) for v in metric["variants"]),
             estimates=tuple(
-                _estimate(comparison, names, words, bayesian=bayesian)
+                _estimate(metric["basis"], comparison, names, words)
                 for comparison in metric["comparisons"]
             ),
         )
@@ -83,43 +83,61 @@ def _variant(
 
 
 def _estimate(
-    comparison: dict[str, Any], names: dict[str, str], words: Words, *, bayesian: bool
+    basis: str, comparison: dict[str, Any], names: dict[str, str], words: Words
 ) -> EstimateNumbers:
-    difference, lift, belief = comparison["difference"], comparison["lift"], comparison["bayesian"]
+    difference, evidence = comparison["difference"], judged(basis, comparison)
     entries: list[tuple[str, Any]] = [
         ("difference", difference["estimate"]),
-        ("difference_interval", difference["interval"]),
+        ("difference_interval", evidence.interval),
         ("standard_error", difference["standard_error"]),
-        ("df", difference["df"]),
     ]
-    if not bayesian:
+    if basis == "sequential":
         entries += [
-            ("p", difference["p_value"]),
-            ("adjusted", difference["adjusted_p_value"]),
-            ("family", difference["family"]),
+            ("always_valid", evidence.p_value),
+            ("adjusted", evidence.adjusted_p_value),
+            ("family", evidence.family),
+            ("planned_units", comparison["sequential"]["planned_units"]),
+        ]
+    else:
+        entries.append(("df", difference["df"]))
+    if basis == "fixed":
+        entries += [
+            ("p", evidence.p_value),
+            ("adjusted", evidence.adjusted_p_value),
+            ("family", evidence.family),
         ]
     entries += [
-        ("method", difference["method"]),
-        ("lift", lift["estimate"]),
-        ("lift_interval", lift["interval"]),
-        ("lift_method", lift["method"]),
+        ("method", evidence.method),
+        ("lift", comparison["lift"]["estimate"]),
     ]
-    if bayesian and belief is not None:
-        prior = belief["prior"]
-        entries += [
-            ("chance", belief["chance_to_win"]),
-            ("loss_ship", belief["expected_loss_ship"]),
-            ("loss_keep", belief["expected_loss_keep"]),
-            ("credible", belief["interval"]),
-            ("prior", prior and [prior["mean"], prior["sd"]]),
-            ("belief_method", belief["method"]),
+    entries += (
+        _belief(comparison)
+        if basis == "bayesian"
+        else [
+            ("lift_interval", evidence.lift_interval),
+            ("lift_method", evidence.lift_method),
         ]
+    )
     if comparison["reason"]:
         entries.append(("reason", reason_text(comparison["reason"], words)))
     variant = names.get(comparison["variant"], comparison["variant"])
     return EstimateNumbers(
         variant, tuple((words(f"entry.{name}"), _shown(value, words)) for name, value in entries)
     )
+
+
+def _belief(comparison: dict[str, Any]) -> list[tuple[str, Any]]:
+    lift, belief = comparison["lift"], comparison["bayesian"]
+    return [
+        ("lift_interval", lift["interval"]),
+        ("lift_method", lift["method"]),
+        ("chance", belief["chance_to_win"]),
+        ("loss_ship", belief["expected_loss_ship"]),
+        ("loss_keep", belief["expected_loss_keep"]),
+        ("credible", belief["interval"]),
+        ("prior", [belief["prior"]["mean"], belief["prior"]["sd"]]),
+        ("belief_method", belief["method"]),
+    ]
 
 
 def _shown(value: Any, words: Words) -> str:

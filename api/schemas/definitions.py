@@ -48,7 +48,12 @@ class MetricUseSchema(StrictSchema):
 
 
 class PlanSchema(StrictSchema):
-    basis = fields.String(validate=validate.OneOf(BASES))
+    basis = fields.String(
+        validate=validate.OneOf(BASES),
+        metadata=_says(
+            "Default sequential: may be read at any time; a metric without a window is fixed"
+        ),
+    )
     alpha = Number(metadata=_says("Significance level, a fraction; default 0.05"))
     correction = fields.String(validate=validate.OneOf(CORRECTIONS))
     planned_units = Whole(allow_none=True, metadata=_says("Units of all arms together"))

@@ -44,6 +44,26 @@ class LiftSchema(StrictSchema):
     reason = _optional(fields.String)
 
 
+class SequentialSchema(StrictSchema):
+    """Confidence sequences: valid at every look, together."""
+
+    interval = fields.List(
+        fields.Float(), required=True, allow_none=True, metadata={"description": _INTERVAL}
+    )
+    p_value = _optional(fields.Float, "Always valid: the report may be read at any time")
+    adjusted_p_value = _optional(fields.Float, "After the plan's correction; goals only")
+    lift_interval = fields.List(
+        fields.Float(), required=True, allow_none=True, metadata={"description": _INTERVAL}
+    )
+    level = fields.Float(required=True)
+    planned_units = fields.Integer(
+        required=True,
+        metadata={"description": "Units of both arms at which the sequence is narrowest"},
+    )
+    method = fields.String(required=True)
+    reason = _optional(fields.String, "Why the lift has no interval")
+
+
 class PriorSchema(StrictSchema):
     mean = fields.Float(required=True)
     sd = fields.Float(required=True)
@@ -70,6 +90,12 @@ class ComparisonSchema(StrictSchema):
     non_inferior = _optional(fields.Boolean, "Guardrails with a margin")
     difference = fields.Nested(DifferenceSchema, required=True)
     lift = fields.Nested(LiftSchema, required=True)
+    sequential = fields.Nested(
+        SequentialSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null where the metric is not judged sequentially"},
+    )
     bayesian = fields.Nested(BayesianSchema, required=True)
 
 
@@ -86,6 +112,10 @@ class MetricResultSchema(StrictSchema):
     role = fields.String(required=True)
     kind = fields.String(required=True)
     direction = fields.String(required=True)
+    basis = fields.String(
+        required=True,
+        metadata={"description": "What this metric is judged by: sequential, fixed or bayesian"},
+    )
     margin = _optional(fields.Float)
     window_hours = _optional(fields.Float)
     delay_hours = fields.Float(required=True)
@@ -117,7 +147,7 @@ class ResultsSchema(StrictSchema):
     status = fields.String(required=True)
     phase = _optional(fields.Integer)
     assignment = fields.String(required=True)
-    basis = fields.String(required=True)
+    basis = fields.String(required=True, metadata={"description": "The plan's"})
     alpha = fields.Float(required=True)
     correction = fields.String(required=True)
     watermark = fields.Integer(required=True, metadata={"description": "Changes up to here"})

@@ -6,32 +6,17 @@ Everything is one array of metrics × arms, so that a report of a hundred metric
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.analysis.inference import Inference, infer, treatments
+from experiments.analysis.judged import basis_of, judged
 from experiments.analysis.task import Findings, Measured
-from experiments.definitions.experiment import Experiment, MetricUse, Plan, Variant
+from experiments.definitions.experiment import Experiment, MetricUse, Plan
 from experiments.definitions.metric import Metric
-from stats import (
-    Difference,
-    Interval,
-    Lift,
-    MarginTest,
-    Moments,
-    PairMoments,
-    Posterior,
-    adjust,
-    family_size,
-    fieller_lift,
-    lift_posterior,
-    linearise,
-    non_inferiority,
-    welch,
-)
-from stats.multiplicity import Method
+from stats import Difference, Interval, Lift, Moments, PairMoments, Posterior, linearise
 
 # Stands for every number of an arm that holds a value too large to be squared.
 TOO_LARGE = "VALUE_TOO_LARGE"
@@ -46,19 +31,6 @@ Document = dict[str, Any]
 _NOBODY = Measured(0, 0, None, None, None, None, None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Tests:
-    """The records of all comparisons, their fields arrays of metrics × treatments."""
-
-    difference: Difference
-    lift: Lift
-    posterior: Posterior
-    margin: MarginTest
-    adjusted: NDArray[np.float64]
-    family: int
-    too_large: NDArray[np.bool_]
-
-
 def compare(experiment: Experiment, metrics: tuple[Metric, ...], found: Findings) -> list[Document]:
     """The `metrics` part of the results document, in the order of the experiment's metrics."""
     if not metrics:
@@ -71,7 +43,7 @@ def compare(experiment: Experiment, metrics: tuple[Metric, ...], found: Findings
     ]
     too_large = np.array([[one.beyond > 0 for one in row] for row in measured])
     moments = _moments(measured, too_large)
-    tests = _tests(experiment, metrics, moments, too_large)
+    inference = infer(experiment, metrics, moments, too_large)
     means, variances = np.asarray(moments.mean), np.asarray(moments.variance)
     units = sum(arms[key].units for key in keys if key in arms)
     return [
@@ -81,6 +53,7 @@ def compare(experiment: Experiment, metrics: tuple[Metric, ...], found: Findings
             "role": use.role,
             "kind": metric.kind,
             "direction": metric.direction,
+            "basis": basis_of(experiment.plan, metric),
             "margin": use.margin,
             "window_hours": metric.window_hours,
             "delay_hours": metric.delay_hours,
@@ -98,49 +71,13 @@ def compare(experiment: Experiment, metrics: tuple[Metric, ...], found: Findings
                 {
                     "variant": variant.key,
                     "against": experiment.control.key,
-                    **_comparison(tests, (row, column), use, metric, experiment.plan),
+                    **_comparison(inference, (row, column), use, metric, experiment.plan),
                 }
-                for column, variant in enumerate(_treatments(experiment))
+                for column, variant in enumerate(treatments(experiment))
             ],
         }
         for row, (use, metric) in enumerate(zip(experiment.metrics, metrics, strict=True))
     ]
-
-
-def _tests(
-    experiment: Experiment,
-    metrics: tuple[Metric, ...],
-    moments: Moments,
-    too_large: NDArray[np.bool_],
-) -> Tests:
-    alpha = experiment.plan.alpha
-    control = experiment.variants.index(experiment.control)
-    others = [experiment.variants.index(variant) for variant in _treatments(experiment)]
-    base, treatments = _columns(moments, [control]), _columns(moments, others)
-    increase = np.array([[metric.increase_is_better] for metric in metrics])
-    difference = welch(base, treatments, alpha=alpha)
-    goals = np.array([[use.role == "goal"] for use in experiment.metrics])
-    unusable = too_large[:, [control]] | too_large[:, others]
-    p_values = np.where(goals & ~unusable, difference.p_value, np.nan)
-    method: Method = experiment.plan.correction  # type: ignore[assignment]  # one of CORRECTIONS
-    return Tests(
-        difference=difference,
-        lift=fieller_lift(base, treatments, alpha=alpha),
-        posterior=lift_posterior(base, treatments, level=1 - alpha, increase_is_better=increase),
-        margin=non_inferiority(
-            base,
-            treatments,
-            # Where there is no margin any will do: nobody reads the answer.
-            margin=np.array([[use.margin or 1.0] for use in experiment.metrics]),
-            relative_margin=True,
-            increase_is_better=increase,
-            # One-sided, so that half is where the bound meets the estimate.
-            alpha=min(alpha, 0.499_999),
-        ),
-        adjusted=adjust(p_values, method),
-        family=family_size(p_values),
-        too_large=unusable,
-    )
 
 
 def _moments(measured: list[list[Measured]], too_large: NDArray[np.bool_]) -> Moments:
@@ -162,26 +99,12 @@ def _moments(measured: list[list[Measured]], too_large: NDArray[np.bool_]) -> Mo
     )
 
 
-def _treatments(experiment: Experiment) -> list[Variant]:
-    return [variant for variant in experiment.variants if not variant.control]
-
-
-def _columns(moments: Moments, columns: list[int]) -> Moments:
-    reason = moments.reason
-    return Moments(
-        np.asarray(moments.n)[:, columns],
-        np.asarray(moments.mean)[:, columns],
-        np.asarray(moments.m2)[:, columns],
-        None if reason is None else np.asarray(reason, dtype=object)[:, columns],
-    )
-
-
 def _comparison(
-    tests: Tests, at: tuple[int, int], use: MetricUse, metric: Metric, plan: Plan
+    inference: Inference, at: tuple[int, int], use: MetricUse, metric: Metric, plan: Plan
 ) -> Document:
-    unusable, goal = bool(tests.too_large[at]), use.role == "goal"
-    difference, lift = tests.difference.at(at), tests.lift.at(at)
-    posterior, margin = tests.posterior.at(at), tests.margin.at(at)
+    unusable, goal = bool(inference.unusable[at]), use.role == "goal"
+    difference, lift = inference.difference.at(at), inference.lift.at(at)
+    posterior, basis = inference.posterior.at(at), basis_of(plan, metric)
     comparison: Document = {
         "reason": _reason(difference, unusable=unusable),
         "difference": {
@@ -191,8 +114,8 @@ def _comparison(
             "interval": _ends(difference.interval),
             "level": difference.level,
             "p_value": _number(difference.p_value),
-            "adjusted_p_value": _number(tests.adjusted[at]) if goal else None,
-            "family": tests.family if goal else None,
+            "adjusted_p_value": _number(inference.adjusted[at]) if goal else None,
+            "family": inference.family if goal else None,
             "method": difference.method,
         },
         "lift": {
@@ -202,6 +125,7 @@ def _comparison(
             "method": lift.method,
             "reason": _reason(lift, unusable=unusable),
         },
+        "sequential": _sequential(inference, at, goal=goal) if basis == "sequential" else None,
         "bayesian": {
             "chance_to_win": _number(posterior.chance_to_win),
             "expected_loss_ship": _number(posterior.expected_loss_ship),
@@ -212,13 +136,42 @@ def _comparison(
             "method": posterior.method,
             "reason": _reason(posterior, unusable=unusable),
         },
-        "non_inferior": None,
     }
-    p_value = _number(margin.p_value)
-    if use.margin is not None and p_value is not None:
-        comparison["non_inferior"] = p_value < plan.alpha
-    comparison["verdict"] = _verdict(comparison, metric, plan)
+    comparison["non_inferior"] = _non_inferior(inference, at, use, metric, plan)
+    comparison["verdict"] = _verdict(basis, comparison, metric, plan.alpha)
     return comparison
+
+
+def _sequential(inference: Inference, at: tuple[int, int], *, goal: bool) -> Document | None:
+    sequences = inference.sequences
+    if sequences is None:
+        raise AssertionError("a sequential plan has sequences")
+    difference, lift = sequences.difference.at(at), sequences.lift.at(at)
+    return {
+        "interval": _ends(difference.interval),
+        "p_value": _number(difference.p_value),
+        "adjusted_p_value": _number(sequences.adjusted[at]) if goal else None,
+        "lift_interval": _ends(lift.interval),
+        "level": difference.level,
+        "planned_units": round(float(sequences.planned_units[at])),
+        "method": difference.method,
+        "reason": _reason(lift, unusable=bool(inference.unusable[at])),
+    }
+
+
+def _non_inferior(
+    inference: Inference, at: tuple[int, int], use: MetricUse, metric: Metric, plan: Plan
+) -> bool | None:
+    """Whether a loss as large as the margin is excluded, None where that cannot be said."""
+    if use.margin is None:
+        return None
+    if basis_of(plan, metric) == "sequential" and inference.sequences is not None:
+        ends = _ends(inference.sequences.bound.at(at).interval)
+        if ends is None:
+            return None
+        return ends[0] > -use.margin if metric.increase_is_better else ends[1] < use.margin
+    p_value = _number(inference.margin.at(at).p_value)
+    return None if p_value is None else p_value < plan.alpha
 
 
 def _reason(record: Difference | Lift | Posterior, *, unusable: bool) -> str | None:
@@ -229,24 +182,23 @@ def _reason(record: Difference | Lift | Posterior, *, unusable: bool) -> str | N
     return None if _ends(record.interval) is not None else OUT_OF_RANGE
 
 
-def _verdict(comparison: Document, metric: Metric, plan: Plan) -> str | None:
-    """Better or worse in the metric's direction, by the basis of the plan."""
-    if plan.basis == "bayesian":
-        chance = comparison["bayesian"]["chance_to_win"]
+def _verdict(basis: str, comparison: Document, metric: Metric, alpha: float) -> str | None:
+    """Better or worse in the metric's direction, on the metric's basis."""
+    evidence = judged(basis, comparison)
+    if basis == "bayesian":
+        chance = evidence.chance_to_win
         if chance is None:
             return None
-        if chance >= 1 - plan.alpha:
+        if chance >= 1 - alpha:
             return BETTER
-        return WORSE if chance <= plan.alpha else INCONCLUSIVE
-    difference = comparison["difference"]
-    p_value = (
-        difference["p_value"] if difference["family"] is None else difference["adjusted_p_value"]
-    )
+        return WORSE if chance <= alpha else INCONCLUSIVE
+    p_value = evidence.decisive_p_value
     if p_value is None:
         return None
-    if not p_value < plan.alpha:
+    if not p_value < alpha:
         return INCONCLUSIVE
-    return BETTER if (difference["estimate"] > 0) == metric.increase_is_better else WORSE
+    increased = comparison["difference"]["estimate"] > 0
+    return BETTER if increased == metric.increase_is_better else WORSE
 
 
 def _ends(interval: Interval) -> list[float] | None:

@@ -6,6 +6,9 @@
 4. `ship`: the primary goal (the first one) is better and no guardrail stands against it.
 5. `no_detectable_effect`: the primary goal's lift is known to be smaller than the minimum effect.
 6. `keep_running`.
+
+Each metric is judged on its own basis. Where the primary goal and every guardrail with a margin
+are judged sequentially, any look may decide, and the third rule comes after the fifth.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.analysis.judged import at_any_time, judged
 from experiments.definitions.experiment import Plan
 from experiments.definitions.time import DAY, Instant
 
@@ -63,9 +67,10 @@ def decide(evidence: Evidence) -> Decision:
         _not_begun(evidence)
         or _unhealthy(evidence)
         or _worse(evidence)
-        or _too_early(evidence)
+        or (None if at_any_time(evidence.metrics) else _too_early(evidence))
         or _better(evidence)
         or _no_effect(evidence)
+        or _too_early(evidence)
         or _open(evidence)
     )
 
@@ -117,7 +122,7 @@ def _worse(evidence: Evidence) -> Decision | None:
                 return Decision(
                     "roll_back",
                     f"{role}_worse",
-                    f"Roll back {arm}: {_change(metric, comparison, evidence)},"
+                    f"Roll back {arm}: {_change(metric, comparison, evidence.names)},"
                     " which is significantly worse.",
                     comparison["variant"],
                     _facts(metric, comparison),
@@ -172,7 +177,8 @@ def _better(evidence: Evidence) -> Decision | None:
                 "ship",
                 "goal_better",
                 f"Ship {evidence.names[comparison['variant']]}:"
-                f" {_change(primary, comparison, evidence)}, and no guardrail stands against it.",
+                f" {_change(primary, comparison, evidence.names)},"
+                " and no guardrail stands against it.",
                 comparison["variant"],
                 _facts(primary, comparison),
             )
@@ -192,8 +198,7 @@ def _no_effect(evidence: Evidence) -> Decision | None:
     primary, smallest = _primary(evidence), evidence.plan.minimum_effect
     if primary is None or smallest is None:
         return None
-    of = "bayesian" if evidence.plan.basis == "bayesian" else "lift"
-    intervals = [one[of]["interval"] for one in primary["comparisons"]]
+    intervals = [judged(primary["basis"], one).lift_interval for one in primary["comparisons"]]
     if not all(
         ends is not None and -smallest < ends[0] <= ends[1] < smallest for ends in intervals
     ):
@@ -257,34 +262,41 @@ def _of_role(evidence: Evidence, role: str) -> Iterator[tuple[Document, Document
 
 
 def _facts(metric: Document, comparison: Document) -> Document:
-    difference = comparison["difference"]
+    evidence = judged(metric["basis"], comparison)
     return {
         "metric": metric["metric"],
         "variant": comparison["variant"],
-        "difference": difference["estimate"],
+        "basis": metric["basis"],
+        "difference": comparison["difference"]["estimate"],
         "lift": comparison["lift"]["estimate"],
-        "p_value": difference["p_value"],
-        "adjusted_p_value": difference["adjusted_p_value"],
+        "p_value": evidence.p_value,
+        "adjusted_p_value": evidence.adjusted_p_value,
         "chance_to_win": comparison["bayesian"]["chance_to_win"],
     }
 
 
-def _change(metric: Document, comparison: Document, evidence: Evidence) -> str:
+def _change(metric: Document, comparison: Document, names: dict[str, str]) -> str:
     """`Retention is 4.3 % lower than in gate_30 (p = 0.0031)`."""
     estimate, lift = comparison["difference"]["estimate"], comparison["lift"]["estimate"]
     size = f"{abs(estimate):.4g}" if lift is None else _percent(abs(lift))
     way = "higher" if estimate > 0 else "lower"
-    if evidence.plan.basis == "bayesian":
-        chance = _percent(comparison["bayesian"]["chance_to_win"])
-        sure = f"chance to win {chance}"
-    else:
-        difference = comparison["difference"]
-        p_value = difference["adjusted_p_value"]
-        sure = _p(difference["p_value"] if p_value is None else p_value)
-        if difference["family"] is not None and difference["family"] > 1:
-            sure += f" over {difference['family']} comparisons"
-    against = evidence.names[comparison["against"]]
-    return f"{metric['name']} is {size} {way} than in {against} ({sure})"
+    against = names[comparison["against"]]
+    return f"{metric['name']} is {size} {way} than in {against} ({_sure(metric, comparison)})"
+
+
+def _sure(metric: Document, comparison: Document) -> str:
+    evidence = judged(metric["basis"], comparison)
+    if evidence.chance_to_win is not None:
+        return f"chance to win {_percent(evidence.chance_to_win)}"
+    p_value = evidence.decisive_p_value
+    if p_value is None:
+        raise AssertionError("what is better or worse has a p-value")
+    sure = _p(p_value)
+    if metric["basis"] == "sequential":
+        sure = f"always-valid {sure}"
+    if evidence.family is not None and evidence.family > 1:
+        sure += f" over {evidence.family} comparisons"
+    return sure
 
 
 def _p(p_value: float) -> str:

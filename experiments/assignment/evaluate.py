@@ -10,7 +10,7 @@ from experiments.assignment.buckets import bucket_ranges, choose
 from experiments.assignment.conditions import Attributes, compile_condition
 from experiments.assignment.context import Context
 from experiments.assignment.decide import Step, decide
-from experiments.assignment.hashing import position_by
+from experiments.assignment.hashing import position_by, seed_state
 from experiments.assignment.specs import ExperimentSpec, Meta
 from experiments.definitions.errors import Problem
 from experiments.definitions.experiment import Experiment
@@ -44,12 +44,14 @@ class Assignment:
 class CompiledExperiment:
     """Everything that a request needs, worked out once for each revision.
 
-    `inside` has an answer for each variant; `shut` one for each step that keeps a unit out.
-    `everybody` is set where all get the same answer, `shipped` where the whole audience does.
+    `state` is the hash's after the seed. `inside` has an answer for each variant; `shut` one for
+    each step that keeps a unit out. `everybody` is set where all get the same answer, `shipped`
+    where the whole audience does.
     """
 
     experiment: Experiment
     spec: ExperimentSpec
+    state: int
     inside: tuple[Assignment, ...]
     shut: Mapping[Step, Assignment]
     everybody: Assignment | None = None
@@ -68,6 +70,7 @@ def compile_experiment(standing: Standing) -> CompiledExperiment:
     return CompiledExperiment(
         experiment=experiment,
         spec=spec_of(standing),
+        state=seed_state(_seed(standing)),
         inside=tuple(
             Assignment(
                 experiment.key,
@@ -87,12 +90,12 @@ def compile_experiment(standing: Standing) -> CompiledExperiment:
 
 def spec_of(standing: Standing) -> ExperimentSpec:
     """The experiment as the evaluator takes it, whatever its status."""
-    experiment, phase = standing.experiment, standing.phase
+    experiment = standing.experiment
     weights = [variant.weight for variant in experiment.variants]
     return ExperimentSpec(
         key=experiment.key,
         variations=tuple(variant.value for variant in experiment.variants),
-        position=position_by(phase.seed if phase else "", HASH_VERSION),
+        position=position_by(_seed(standing), HASH_VERSION),
         ranges=bucket_ranges(weights, experiment.traffic),
         hash_attribute=experiment.unit_type,
         condition=compile_condition(experiment.audience) if experiment.audience else None,
@@ -112,6 +115,10 @@ def evaluate(compiled: CompiledExperiment, unit_id: str, attributes: Attributes)
     if decision.step is Step.HASH:
         return compiled.inside[decision.variation]
     return compiled.shut[decision.step]
+
+
+def _seed(standing: Standing) -> str:
+    return standing.phase.seed if standing.phase else ""
 
 
 def _winner(standing: Standing) -> Assignment:

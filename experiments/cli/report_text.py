@@ -7,11 +7,14 @@ from typing import Any
 
 import click
 
+from experiments.analysis.judged import judged
+
 Document = dict[str, Any]
 
 _COLOURS = {"ship": "green", "roll_back": "red", "unhealthy": "red"}
 _GAP = "  "
 _NONE = "–"
+_READING = {"sequential": "always valid", "fixed": "fixed horizon"}
 
 
 def report_text(document: Document, width: int, *, colour: bool) -> str:
@@ -19,7 +22,7 @@ def report_text(document: Document, width: int, *, colour: bool) -> str:
     blocks = [_head(document, width, colour=colour), _health(document, width)]
     if document["metrics"]:
         blocks.append(_table(document, width) or _list(document, width))
-        blocks += _waiting(document, width)
+        blocks += _notes(document, width)
     return "\n\n".join(blocks)
 
 
@@ -88,14 +91,27 @@ def _list(document: Document, width: int) -> str:
     return "\n\n".join(blocks)
 
 
-def _waiting(document: Document, width: int) -> list[str]:
-    """The units that have not yet seen a metric's whole window, and are not in its numbers."""
-    waiting = [
-        f"{metric['name']} {metric['waiting']:,}"
-        for metric in document["metrics"]
-        if metric["waiting"]
-    ]
-    return [_wrap(f"Waiting for their window: {', '.join(waiting)}", width, 8)] if waiting else []
+def _notes(document: Document, width: int) -> list[str]:
+    """How the numbers are to be read, and the units that are not in them yet."""
+    metrics = document["metrics"]
+    notes = []
+    if any(metric["basis"] == "sequential" for metric in metrics):
+        notes.append(
+            f"May be read at any time: {100 * (1 - document['alpha']):.3g} % confidence sequences"
+            " and always-valid p-values."
+        )
+    others = [metric["name"] for metric in metrics if metric["basis"] != document["basis"]]
+    if others:
+        notes.append(
+            f"Read once, at the planned size: {', '.join(others)}. Without a window, what a unit"
+            " adds goes on changing after it was counted, so that looks have no order; p-values"
+            " and intervals are those of a fixed horizon."
+        )
+    # They have not yet seen a metric's whole window.
+    waiting = [f"{metric['name']} {metric['waiting']:,}" for metric in metrics if metric["waiting"]]
+    if waiting:
+        notes.append(f"Waiting for their window: {', '.join(waiting)}")
+    return ["\n".join(_wrap(note, width, 8) for note in notes)] if notes else []
 
 
 def _pairs(document: Document) -> list[tuple[Document, Document]]:
@@ -103,29 +119,43 @@ def _pairs(document: Document) -> list[tuple[Document, Document]]:
 
 
 def _header(document: Document) -> list[str]:
-    sure = "Chance to win" if document["basis"] == "bayesian" else "p"
+    bases = {metric["basis"] for metric in document["metrics"]}
+    sure = {"bayesian": "Chance to win", "sequential": "Always-valid p"}
+    name = sure.get(next(iter(bases)), "p") if len(bases) == 1 else "p"
     adjusted = f"p ({document['correction']})" if document["correction"] != "none" else ""
-    return ["Metric", "Role", "Baseline", "Variant", "Mean", "Lift", sure, adjusted, "Verdict"]
+    reading = "Read" if len(bases) > 1 else ""
+    return [
+        "Metric",
+        "Role",
+        "Baseline",
+        "Variant",
+        "Mean",
+        "Lift",
+        name,
+        adjusted,
+        reading,
+        "Verdict",
+    ]
 
 
 def _row(document: Document, metric: Document, comparison: Document) -> list[str]:
     means = {one["variant"]: one["mean"] for one in metric["variants"]}
-    difference = comparison["difference"]
-    bayesian = document["basis"] == "bayesian"
-    sure, adjusted = _p(difference["p_value"]), _p(difference["adjusted_p_value"], "")
-    if bayesian:
-        chance = comparison["bayesian"]["chance_to_win"]
-        sure, adjusted = _NONE if chance is None else f"{100 * chance:.1f} %", ""
-    lift = comparison["bayesian"] if bayesian else comparison["lift"]
+    evidence = judged(metric["basis"], comparison)
+    sure, adjusted = _p(evidence.p_value), _p(evidence.adjusted_p_value, "")
+    if metric["basis"] == "bayesian":
+        chance = evidence.chance_to_win
+        sure = _NONE if chance is None else f"{100 * chance:.1f} %"
+    is_mixed = len({one["basis"] for one in document["metrics"]}) > 1
     return [
         metric["name"],
         metric["role"],
         _mean(means.get(comparison["against"]), metric["kind"]),
         comparison["variant"],
         _mean(means.get(comparison["variant"]), metric["kind"]),
-        _lift(comparison["lift"]["estimate"], lift["interval"], lift["level"]),
+        _lift(comparison["lift"]["estimate"], evidence.lift_interval, evidence.level),
         sure,
         adjusted,
+        _READING[metric["basis"]] if is_mixed else "",
         _verdict(comparison),
     ]
 

@@ -12,7 +12,7 @@ from experiments.definitions.errors import Invalid, Problem
 
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}$"
 ROLES = ("goal", "guardrail", "secondary")
-BASES = ("fixed", "bayesian")
+BASES = ("sequential", "fixed", "bayesian")
 CORRECTIONS = (
     "holm",
     "hochberg",
@@ -53,10 +53,12 @@ class Plan:
     """How the experiment is analysed.
 
     `alpha` and `power` are fractions, `planned_units` counts all arms together,
-    `minimum_effect` is a positive lift (a fraction of the control's mean).
+    `minimum_effect` is a positive lift (a fraction of the control's mean). On the basis
+    `sequential` a report may be read, and decided on, at any time; metrics without a window are
+    read at a fixed horizon all the same.
     """
 
-    basis: str = "fixed"
+    basis: str = "sequential"
     alpha: float = 0.05
     correction: str = "holm"
     planned_units: int | None = None

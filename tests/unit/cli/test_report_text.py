@@ -65,6 +65,26 @@ def test_a_bayesian_plan_shows_the_chance_to_win() -> None:
     assert f"{100 * chance:.1f} %" in text
 
 
+def test_a_sequential_plan_shows_always_valid_numbers() -> None:
+    document = STATES["sequential_win"]()
+    text = report_text(document, WIDE, colour=False)
+    (comparison,) = document["metrics"][0]["comparisons"]
+    lower, upper = comparison["sequential"]["lift_interval"]
+    assert "Always-valid p" in text
+    assert f"{comparison['sequential']['p_value']:.4f}" in text
+    assert f"[{100 * lower:+.2f}, {100 * upper:+.2f}]" in text
+    assert "95 % confidence sequences and always-valid p-values" in text
+    assert "Read once" not in text
+
+
+def test_a_metric_without_a_window_says_how_it_is_read() -> None:
+    text = report_text(STATES["mixed"](), WIDE, colour=False)
+    rows = {line.split()[0]: line for line in text.splitlines() if line}
+    assert "always valid" in rows["Purchase"]
+    assert "fixed horizon" in rows["Revenue"]
+    assert "Read once, at the planned size: Revenue. Without a window" in text
+
+
 def test_what_cannot_be_computed_says_why() -> None:
     document = STATES["not_computable"]()
     reason = document["metrics"][0]["comparisons"][0]["reason"]

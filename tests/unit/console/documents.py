@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from experiments.analysis.results import results
 from experiments.analysis.task import Arm, Findings, Measured
@@ -12,6 +12,8 @@ from experiments.definitions.experiment import experiment_from_document
 from experiments.definitions.lifecycle import Standing, move
 from experiments.definitions.metric import metric_from_document
 from experiments.definitions.time import DAY, HOUR, parse_instant
+
+Document: TypeAlias = dict[str, Any]
 
 AS_OF = parse_instant("2026-03-20T09:30:00Z")
 METRICS = {
@@ -34,6 +36,19 @@ METRICS = {
             "direction": "decrease",
         },
         "profit": {"name": "Profit", "kind": "sum", "event": "profit"},
+        "purchase_72": {
+            "name": "Purchase in 3 days",
+            "kind": "conversion",
+            "event": "purchase",
+            "window_hours": 72,
+        },
+        "latency_72": {
+            "name": "Latency in 3 days (ms)",
+            "kind": "mean",
+            "event": "page_load",
+            "window_hours": 72,
+            "direction": "decrease",
+        },
     }.items()
 }
 CHECKOUT = [{"metric": "purchase", "role": "goal"}, {"metric": "revenue", "role": "secondary"}]
@@ -172,7 +187,15 @@ def retention_worse() -> dict[str, Any]:
         ),
     )
     weights = {"gate_30": 0.5, "gate_40": 0.5}
-    return document(arms, uses, weights=weights, assignment="external", key="gate", name="gate")
+    return document(
+        arms,
+        uses,
+        weights=weights,
+        assignment="external",
+        key="gate",
+        name="gate",
+        plan={"basis": "fixed"},
+    )
 
 
 def guardrail_worse(**rest: Any) -> dict[str, Any]:
@@ -256,6 +279,35 @@ def bayesian(build: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     return build(plan={"basis": "bayesian", "alpha": 0.05})
 
 
+SEQUENTIAL = [
+    {"metric": "purchase_72", "role": "goal"},
+    {"metric": "latency_72", "role": "guardrail", "margin": 0.05},
+]
+MIXED = [
+    {"metric": "purchase_72", "role": "goal"},
+    {"metric": "revenue", "role": "goal"},
+    {"metric": "latency_72", "role": "guardrail", "margin": 0.05},
+]
+
+
+def sequential(share: float, units: int = 10_000, latency: float = 405.0, **rest: Any) -> Document:
+    """Every metric has a window, and the control's purchase rate is 12.12 %."""
+    arms = pair(
+        (rate(units, 0.1212), moments(units, 412.0, 90_000.0)),
+        (rate(units, share), moments(units, latency, 90_000.0)),
+    )
+    return document(arms, SEQUENTIAL, **rest)
+
+
+def mixed() -> Document:
+    """Under a sequential plan, one of two goals has no window."""
+    arms = pair(
+        (rate(10_000, 0.1212), moments(10_000, 8.42, 310.0), moments(10_000, 412.0, 90_000.0)),
+        (rate(10_000, 0.1391), moments(10_000, 9.11, 325.0), moments(10_000, 405.0, 90_000.0)),
+    )
+    return document(arms, MIXED)
+
+
 STATES: dict[str, Callable[[], dict[str, Any]]] = {
     "win": win,
     "flat": lambda: flat(plan={"minimum_effect": 0.05}),
@@ -272,6 +324,17 @@ STATES: dict[str, Callable[[], dict[str, Any]]] = {
     "waiting_for_units": lambda: early(plan={"planned_units": 20_000}),
     "waiting_for_days": early,
     "inconclusive": lambda: flat(plan={"planned_units": 100_000}),
+    "sequential_win": lambda: sequential(0.1391, plan={"planned_units": 40_000}, days=3),
+    "sequential_flat": lambda: sequential(
+        0.1213, 90_000, plan={"planned_units": 200_000, "minimum_effect": 0.05}
+    ),
+    "sequential_worse": lambda: sequential(0.1041, days=2),
+    "sequential_guardrail": lambda: sequential(0.1391, latency=450.0),
+    "sequential_unproven": lambda: sequential(0.1391, latency=421.0),
+    "sequential_units": lambda: sequential(0.1250, plan={"planned_units": 40_000}),
+    "sequential_days": lambda: sequential(0.1250, days=2),
+    "sequential_open": lambda: sequential(0.1250),
+    "mixed": mixed,
     "bayesian_win": lambda: bayesian(win),
     "bayesian_flat": lambda: bayesian(flat),
     "bayesian_guardrail": lambda: bayesian(guardrail_worse),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api.console import forest
@@ -14,6 +14,7 @@ from api.console.forest import WIDTH, Axis, Estimate, row, scale, shared_axis
 LIFTS = st.floats(-5, 5)
 
 
+@example([[-5e-324, 0.0, 5e-324]])
 @given(st.lists(st.tuples(LIFTS, LIFTS, LIFTS).map(sorted), max_size=20))
 def test_the_axis_is_even_and_covers_the_typical_interval(triples: list[list[float]]) -> None:
     estimates = [Estimate(lift, lower, upper) for lower, lift, upper in triples]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from api.console import numbers
 from api.console.metric_tables import verdict_text
 from api.console.words import Words
 from tests.unit.console.documents import STATES
@@ -181,6 +182,100 @@ def test_a_bayesian_plan_shows_chances_and_no_p_value(draw: Draw) -> None:
     assert "prior N(0, 0.3²)" in tree.all("main")[0].text
     assert "chance to win > 99.9%" in decision(tree)
     assert "p-value" not in tree.all("main")[0].text
+
+
+ALWAYS_VALID = {
+    "en": ("Always-valid p-value", "confidence sequence", "confidence interval", "Fixed horizon"),
+    "zh": ("始终有效 p 值", "置信序列", "置信区间", "固定样本"),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("state", [name for name in STATES if name.startswith("sequential_")])
+def test_a_sequential_page_shows_no_number_of_a_fixed_horizon(
+    draw: Draw, state: str, language: str
+) -> None:
+    tree = check(draw(state, language))
+    p_value, sequence, interval, horizon = ALWAYS_VALID[language]
+    for table in tree.all("table", class_="metrics"):
+        assert p_value in table.text
+        assert sequence in table.text
+        assert interval not in table.text
+    words = {one.text for one in tree.all("dl", class_="terms")[0].all("dt")}
+    assert {p_value.lower(), sequence.lower()} <= {word.lower() for word in words}
+    assert interval.lower() not in {word.lower() for word in words}
+    assert horizon not in tree.all("main")[0].text
+    text = tree.all("main")[0].text
+    for metric in STATES[state]()["metrics"]:
+        for one in metric["comparisons"]:
+            fixed, sequential = one["difference"], one["sequential"]
+            for shown, hidden in (
+                (sequential["p_value"], fixed["p_value"]),
+                (sequential["interval"][0], fixed["interval"][0]),
+                (sequential["lift_interval"][1], one["lift"]["interval"][1]),
+            ):
+                assert numbers.significant(shown) in text
+                assert numbers.significant(hidden) not in text
+
+
+def test_a_drawing_spans_the_confidence_sequence(draw: Draw) -> None:
+    tree = check(draw("sequential_win"))
+    (comparison,) = STATES["sequential_win"]()["metrics"][0]["comparisons"]
+    lower, upper = comparison["sequential"]["lift_interval"]
+    said = tree.all("svg", class_="forest")[0].text
+    assert f"confidence sequence [{100 * lower:.1f}%, {100 * upper:.1f}%]" in said
+
+
+@pytest.mark.parametrize(
+    ("language", "ship", "left"),
+    [("en", "Ship treatment", "Not enough units yet"), ("zh", "建议上线", "单元数还不够")],
+)
+def test_a_winner_before_the_planned_size_does_not_ask_for_units(
+    draw: Draw, language: str, ship: str, left: str
+) -> None:
+    tree = check(draw("sequential_win", language))
+    assert ship in decision(tree)
+    assert left not in tree.all("main")[0].text
+    steps = [one.attributes.get("class") for one in tree.all("ol", class_="steps")[0].all("li")]
+    assert steps.index("held") == 3
+
+
+def test_waiting_comes_last_where_any_look_may_decide(draw: Draw) -> None:
+    tree = check(draw("sequential_units"))
+    assert "at any later look, also before the planned units" in decision(tree)
+    steps = [one.attributes.get("class") for one in tree.all("ol", class_="steps")[0].all("li")]
+    assert steps.index("held") == 5
+
+
+@pytest.mark.parametrize(
+    ("language", "why", "phrase", "readings"),
+    [
+        (
+            "en",
+            "Without a window: Revenue.",
+            "no window, so read at a fixed horizon",
+            ("always valid", "fixed horizon"),
+        ),
+        (
+            "zh",
+            "没有观察窗口的指标：Revenue。",
+            "没有观察窗口，因此按固定样本读取",
+            ("始终有效", "固定样本"),
+        ),
+    ],
+)
+def test_a_metric_without_a_window_is_said_to_be_read_at_a_fixed_horizon(
+    draw: Draw, language: str, why: str, phrase: str, readings: tuple[str, str]
+) -> None:
+    tree = check(draw("mixed", language))
+    assert why in tree.all("main")[0].text
+    goals, guardrails = tree.all("table", class_="metrics")
+    rows = {row.text.split()[0]: row.text for row in goals.all("tr")}
+    assert phrase in rows["Revenue"]
+    assert phrase not in rows["Purchase"]
+    assert rows["Purchase"].count(readings[0]) == 1
+    assert rows["Revenue"].count(readings[1]) >= 1
+    assert readings[1] not in guardrails.text
 
 
 def test_an_ended_experiment_is_not_told_to_keep_running(draw: Draw) -> None:

@@ -23,9 +23,39 @@ Text = str | dict[str, str]
 
 # Families of texts whose last part comes from a document.
 FAMILIES = (
-    *("age.", "assignment.", "change.", "column.lift.", "correction.", "decision.", "direction."),
-    *("docs.kind.", "entry.", "error.", "fact.", "health.", "kind.", "mark.", "metrics.basis."),
-    *("month.", "next.", "plan.", "plot.desc.", "role.", "rule.", "state.", "status.", "step."),
+    *(
+        "age.",
+        "assignment.",
+        "change.",
+        "column.lift.",
+        "column.p.",
+        "correction.",
+        "decision.",
+        "direction.",
+    ),
+    *(
+        "docs.kind.",
+        "entry.",
+        "error.",
+        "evidence.",
+        "fact.",
+        "health.",
+        "kind.",
+        "mark.",
+        "metrics.basis.",
+    ),
+    *(
+        "month.",
+        "next.",
+        "plan.",
+        "plot.desc.",
+        "reading.",
+        "role.",
+        "rule.",
+        "state.",
+        "status.",
+        "step.",
+    ),
     *("term.", "verdict.", "why."),
 )
 

@@ -23,7 +23,7 @@ def test_defaults_are_filled_in():
     assert experiment.traffic == 1.0
     assert experiment.control.key == "grey"
     assert [variant.value for variant in experiment.variants] == ["grey", "green"]
-    assert experiment.plan.basis == "fixed"
+    assert experiment.plan.basis == "sequential"
 
 
 def test_the_document_is_a_round_trip():
