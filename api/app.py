@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, jsonify
 
-from api import assignments, docs_page, events, health, metrics, results
+from api import assignments, docs_page, events, health, metrics, power, results
 from api import experiments as experiments_resource
 from api.auth import public, register_auth
 from api.blueprint import Api
@@ -22,7 +22,7 @@ from experiments.settings import VERSION, Settings
 from experiments.snapshot import Snapshots
 from experiments.store.database import Database
 
-RESOURCES = (experiments_resource, metrics, assignments, events, results)
+RESOURCES = (experiments_resource, metrics, assignments, events, results, power)
 
 
 def create_app(settings: Settings) -> Flask:

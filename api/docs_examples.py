@@ -24,6 +24,12 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{_ONE_KEY}/stop"): {},
     ("POST", f"{_ONE_KEY}/ship"): {"variant": "treatment"},
     ("POST", f"{_ONE_KEY}/archive"): {},
+    ("POST", "/api/v1/power"): {
+        "kind": "conversion",
+        "baseline": 0.1,
+        "lift": 0.05,
+        "units_per_day": 4_000,
+    },
     ("POST", "/api/v1/assignments"): {
         "unit_id": "user-1",
         "attributes": {"country": "CH"},

@@ -67,8 +67,10 @@ def quantile_moments(
 
     standard error = share error·(upper − lower)/(distance of their ranks/values): the error of
     the share below, times what the quantile moves per share between the two. `units` counts the
-    randomised units, `values` the sorted values. Ranks outside the sample give `TOO_FEW_UNITS`.
-    Raises `not_a_probability`, `non_finite`, `not_positive`.
+    randomised units, `values` the sorted values. For clustered values `share_error` is the root of
+    `linearise(pair).squared_error`, the pair over units of (values ≤ estimate, values). Ranks
+    outside the sample give `TOO_FEW_UNITS`. Raises `not_a_probability`,
+    `non_finite`, `not_positive`.
 
     >>> m = quantile_moments(1000, 1000, 0.9, lower=8.8, estimate=9.0, upper=9.2)
     >>> m.mean, round(m.squared_error**0.5, 4)

@@ -8,7 +8,7 @@ from typing import Any
 
 from api.console import numbers
 from api.console.health_strip import reason_text
-from api.console.metric_tables import difference_text, lift_texts
+from api.console.values import difference_text, lift_texts
 from api.console.words import Words
 from experiments.analysis.judged import at_any_time, judged
 

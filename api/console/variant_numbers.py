@@ -8,7 +8,7 @@ from typing import Any
 
 from api.console import numbers
 from api.console.health_strip import reason_text
-from api.console.metric_tables import mean_decimals, value_text
+from api.console.values import mean_decimals, value_text
 from api.console.words import Words
 from experiments.analysis.judged import judged
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.analysis.judged import at_any_time, judged
+from experiments.analysis.wording import change, in_words, p_text, percent
 from experiments.definitions.experiment import Plan
 from experiments.definitions.time import DAY, Instant
 
@@ -92,12 +93,12 @@ def _unhealthy(evidence: Evidence) -> Decision | None:
     ratio, crossed = evidence.health["srm"], evidence.health["crossovers"]
     if ratio["flagged"]:
         counts = ", ".join(f"{evidence.names[key]} {n:,}" for key, n in evidence.units.items())
-        shares = ", ".join(_percent(share) for share in ratio["expected"].values())
+        shares = ", ".join(percent(share) for share in ratio["expected"].values())
         return Decision(
             "unhealthy",
             "sample_ratio_mismatch",
             f"Do not trust these results: the arms hold {counts} units where {shares} were"
-            f" promised ({_p(ratio['p_value'])}).",
+            f" promised ({p_text(ratio['p_value'])}).",
             None,
             {"units": evidence.units, "expected": ratio["expected"], "p_value": ratio["p_value"]},
         )
@@ -106,7 +107,7 @@ def _unhealthy(evidence: Evidence) -> Decision | None:
             "unhealthy",
             "crossovers",
             f"Do not trust these results: {crossed['units']:,} units"
-            f" ({_percent(crossed['share'])}) met more than one variant.",
+            f" ({percent(crossed['share'])}) met more than one variant.",
             None,
             {"crossovers": crossed["units"], "share": crossed["share"]},
         )
@@ -122,7 +123,7 @@ def _worse(evidence: Evidence) -> Decision | None:
                 return Decision(
                     "roll_back",
                     f"{role}_worse",
-                    f"Roll back {arm}: {_change(metric, comparison, evidence.names)},"
+                    f"Roll back {arm}: {change(metric, comparison, evidence.names)},"
                     " which is significantly worse.",
                     comparison["variant"],
                     _facts(metric, comparison),
@@ -177,7 +178,7 @@ def _better(evidence: Evidence) -> Decision | None:
                 "ship",
                 "goal_better",
                 f"Ship {evidence.names[comparison['variant']]}:"
-                f" {_change(primary, comparison, evidence.names)},"
+                f" {change(primary, comparison, evidence.names)},"
                 " and no guardrail stands against it.",
                 comparison["variant"],
                 _facts(primary, comparison),
@@ -189,7 +190,7 @@ def _better(evidence: Evidence) -> Decision | None:
     return _keep(
         "guardrail_unproven",
         f"{_prefix(evidence)}: {primary['name']} is better, but it is not shown yet that"
-        f" {metric['name']} loses less than {_percent(metric['margin'])}.",
+        f" {metric['name']} loses less than {percent(metric['margin'])}.",
         _facts(metric, comparison) | {"margin": metric["margin"]},
     )
 
@@ -207,7 +208,7 @@ def _no_effect(evidence: Evidence) -> Decision | None:
         "no_detectable_effect",
         "within_minimum_effect",
         f"No detectable effect: any change of {primary['name']} is smaller than the"
-        f" {_percent(smallest)} that would matter.",
+        f" {percent(smallest)} that would matter.",
         None,
         {"metric": primary["metric"], "minimum_effect": smallest, "intervals": intervals},
     )
@@ -224,7 +225,7 @@ def _open(evidence: Evidence) -> Decision:
         return _keep(
             "not_computable",
             f"{_prefix(evidence)}: {primary['name']} cannot be compared yet"
-            f" ({_words(next(iter(reasons.values())))}).",
+            f" ({in_words(next(iter(reasons.values())))}).",
             {"metric": primary["metric"], "reasons": reasons},
         )
     return _keep(
@@ -273,39 +274,3 @@ def _facts(metric: Document, comparison: Document) -> Document:
         "adjusted_p_value": evidence.adjusted_p_value,
         "chance_to_win": comparison["bayesian"]["chance_to_win"],
     }
-
-
-def _change(metric: Document, comparison: Document, names: dict[str, str]) -> str:
-    """`Retention is 4.3 % lower than in gate_30 (p = 0.0031)`."""
-    estimate, lift = comparison["difference"]["estimate"], comparison["lift"]["estimate"]
-    size = f"{abs(estimate):.4g}" if lift is None else _percent(abs(lift))
-    way = "higher" if estimate > 0 else "lower"
-    against = names[comparison["against"]]
-    return f"{metric['name']} is {size} {way} than in {against} ({_sure(metric, comparison)})"
-
-
-def _sure(metric: Document, comparison: Document) -> str:
-    evidence = judged(metric["basis"], comparison)
-    if evidence.chance_to_win is not None:
-        return f"chance to win {_percent(evidence.chance_to_win)}"
-    p_value = evidence.decisive_p_value
-    if p_value is None:
-        raise AssertionError("what is better or worse has a p-value")
-    sure = _p(p_value)
-    if metric["basis"] == "sequential":
-        sure = f"always-valid {sure}"
-    if evidence.family is not None and evidence.family > 1:
-        sure += f" over {evidence.family} comparisons"
-    return sure
-
-
-def _p(p_value: float) -> str:
-    return "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
-def _words(reason: str) -> str:
-    return reason.lower().replace("_", " ")

@@ -12,12 +12,14 @@ from experiments.settings import VERSION
 
 # Loaded when it is called: a key should not wait for SciPy, nor a report for Parquet.
 _COMMANDS = {
+    "assign": "experiments.cli.assign:assign",
     "calibrate": "experiments.cli.calibrate:calibrate_methods",
     "demo": "experiments.cli.demo:demo",
     "experiment": "experiments.cli.experiment:experiment",
     "import": "experiments.cli.importing.command:import_file",
     "init": "experiments.cli.service:init",
     "key": "experiments.cli.key:key",
+    "power": "experiments.cli.power:power",
     "report": "experiments.cli.report:report",
     "serve": "experiments.cli.service:serve",
 }

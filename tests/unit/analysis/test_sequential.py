@@ -225,5 +225,5 @@ def test_the_sentence_and_its_facts_hold_the_always_valid_p_value(
     assert facts["adjusted_p_value"] == sequential["adjusted_p_value"]
     assert document["decision"]["reason"] == (
         f"Roll back b: metric_0 is 0.8 % lower than in a (always-valid p ="
-        f" {sequential['adjusted_p_value']:.2g} over 2 comparisons), which is significantly worse."
+        f" {sequential['adjusted_p_value']:.3g} over 2 comparisons), which is significantly worse."
     )
