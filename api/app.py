@@ -11,6 +11,7 @@ from api.blueprint import Api
 from api.console.views import blueprint as console
 from api.json_body import MAX_BODY
 from api.problems import register_problems
+from api.protocols import ofrep
 from api.services import EXTENSION, Services
 from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> Flask:
     )
     for resource in RESOURCES:
         api.register_blueprint(resource.blueprint, url_prefix="/api/v1")
+    api.register_blueprint(ofrep.blueprint, url_prefix="/ofrep/v1")
     app.register_blueprint(health.blueprint)
     app.register_blueprint(console)
     document = api.document()

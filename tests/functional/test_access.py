@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import httpx
@@ -11,6 +12,8 @@ from api import create_app
 from api.auth import declared_access
 from experiments.definitions.errors import Invalid
 from experiments.settings import Settings
+
+API = ("/api/", "/ofrep/")  # what programs call; the rest are pages
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +43,9 @@ def test_every_route_refuses_before_it_looks_or_validates(app, service):
     walked = 0
     for rule in app.url_map.iter_rules():
         kinds = declared_access(app.view_functions[rule.endpoint])
-        if not kinds or not rule.rule.startswith("/api/"):
+        if not kinds or not rule.rule.startswith(API):
             continue
-        path = rule.rule.replace("<key>", "no-such-thing")
+        path = re.sub(r"<[^<>]+>", "no-such-thing", rule.rule)
         for method in rule.methods - {"OPTIONS", "HEAD"}:
             walked += 1
             for headers, status, code in (
@@ -81,10 +84,14 @@ def test_a_revoked_key_is_refused_within_a_second(service):
 
 
 def test_browsers_of_any_site_may_evaluate_and_log_and_nothing_else(service):
-    for path in ("/api/v1/assignments", "/api/v1/events"):
+    flags = "/ofrep/v1/evaluate/flags"
+    for path in ("/api/v1/assignments", "/api/v1/events", flags, f"{flags}/button"):
         preflight = httpx.options(service.url + path, headers={"Origin": "https://shop.example"})
         assert preflight.headers["Access-Control-Allow-Origin"] == "*"
-        assert "x-api-key" in preflight.headers["Access-Control-Allow-Headers"]
+        allowed = set(preflight.headers["Access-Control-Allow-Headers"].split(", "))
+        assert {"authorization", "x-api-key", "content-type", "if-none-match"} <= allowed
+        exposed = set(preflight.headers["Access-Control-Expose-Headers"].split(", "))
+        assert {"ETag", "Retry-After"} <= exposed
         assert "Access-Control-Allow-Credentials" not in preflight.headers
     other = httpx.options(f"{service.url}/api/v1/experiments")
     assert "Access-Control-Allow-Origin" not in other.headers

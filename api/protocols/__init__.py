@@ -1,0 +1,1 @@
+"""Protocols of others, whose clients talk to the service unchanged."""
