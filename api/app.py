@@ -11,7 +11,7 @@ from api.blueprint import Api
 from api.console.views import blueprint as console
 from api.json_body import MAX_BODY
 from api.problems import register_problems
-from api.protocols import growthbook
+from api.protocols import growthbook, ofrep
 from api.protocols.streams import Streams
 from api.services import EXTENSION, Services
 from experiments.access import Access, Keys
@@ -66,6 +66,7 @@ def create_app(settings: Settings) -> Flask:
     )
     for resource in RESOURCES:
         api.register_blueprint(resource.blueprint, url_prefix="/api/v1")
+    api.register_blueprint(ofrep.blueprint, url_prefix="/ofrep/v1")
     api.register_blueprint(growthbook.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(console)

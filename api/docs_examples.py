@@ -6,6 +6,7 @@ from typing import Any
 
 _ARMS = [{"key": "control", "weight": 0.5}, {"key": "treatment", "weight": 0.5}]
 _ONE_KEY = "/api/v1/experiments/{key}"
+_OFREP_CONTEXT = {"context": {"targetingKey": "user-1", "country": "CH"}}
 
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/metrics"): {"key": "purchase", "kind": "conversion", "event": "purchase"},
@@ -56,4 +57,6 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
             }
         ]
     },
+    ("POST", "/ofrep/v1/evaluate/flags"): _OFREP_CONTEXT,
+    ("POST", "/ofrep/v1/evaluate/flags/{key}"): _OFREP_CONTEXT,
 }

@@ -27,6 +27,7 @@ from experiments.assignment.evaluate import (
     evaluate,
     outside,
 )
+from experiments.assignment.live_features import FeatureValue, LiveFeature, live_features
 from experiments.definitions.errors import EvenhandError, NotFound, Problem, Unavailable
 from experiments.definitions.lifecycle import ARCHIVED, DRAFT, Standing
 from experiments.store.database import Database
@@ -53,6 +54,7 @@ class Live:
 @dataclass(frozen=True, slots=True)
 class EnvironmentPicture:
     experiments: Mapping[str, Live]
+    features: Mapping[str, LiveFeature]
 
     def assign(
         self,
@@ -77,6 +79,17 @@ class EnvironmentPicture:
             raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {', '.join(keys)}")
         return [self._assign(key, unit_id, unit_type, seen) for key in keys]
 
+    def feature(self, key: str, attributes: Mapping[str, Any]) -> FeatureValue:
+        """What a feature gives the unit whose ids are among the attributes; `NotFound`."""
+        found = self.features.get(key)
+        if found is None:
+            raise NotFound("FEATURE_NOT_FOUND", f"no experiment that has started fills {key!r}")
+        return found.evaluate(attributes)
+
+    def all_features(self, attributes: Mapping[str, Any]) -> list[FeatureValue]:
+        """What every feature gives that unit, in the order of the keys."""
+        return [feature.evaluate(attributes) for feature in self.features.values()]
+
     def _assign(
         self, key: str, unit_id: str, unit_type: str, seen: Mapping[str, Any]
     ) -> Assignment:
@@ -93,7 +106,7 @@ class EnvironmentPicture:
         return evaluate(live.compiled, unit_id, seen)
 
 
-_EMPTY = EnvironmentPicture(MappingProxyType({}))
+_EMPTY = EnvironmentPicture(MappingProxyType({}), MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +255,12 @@ def _compile(version: int, standings: list[Standing], keys: list[KeyRecord]) -> 
         if standing.status != ARCHIVED:
             live = Live(standing, compile_experiment(standing))
             environments.setdefault(standing.environment, {})[standing.experiment.key] = live
-    pictures: dict[str, Any] = {
-        name: EnvironmentPicture(MappingProxyType(live)) for name, live in environments.items()
+    pictures = {
+        name: EnvironmentPicture(
+            MappingProxyType(live),
+            live_features((one.standing, one.compiled) for one in live.values()),
+        )
+        for name, live in environments.items()
     }
     return Snapshot(
         version, MappingProxyType(pictures), MappingProxyType({key.selector: key for key in keys})

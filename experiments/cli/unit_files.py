@@ -18,6 +18,7 @@ from experiments.definitions.errors import Invalid
 
 _ROWS, _BYTES = 1 << 16, 1 << 22
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_LONGEST_NUMBER = 40  # characters; longer rows of digits are texts
 _WORDS = {"": None, "true": True, "false": False}
 
 Row = dict[str, Any]
@@ -176,7 +177,9 @@ def _values(column: pa.Array) -> list[Any]:
 def _cell(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
-    return json.loads(text) if _JSON_NUMBER.fullmatch(text) else text
+    if len(text) > _LONGEST_NUMBER or not _JSON_NUMBER.fullmatch(text):
+        return text
+    return json.loads(text)
 
 
 def _nested(cells: Iterable[tuple[str, Any]]) -> Row:

@@ -2,7 +2,7 @@
 
 from experiments.events.dead_letters import list_dead_letters
 from experiments.events.intake import Intake
-from experiments.events.reading import MAX_ITEMS
+from experiments.events.reading import MAX_ITEMS, MAX_UNIT_ID
 from experiments.events.records import Verdict
 
-__all__ = ["MAX_ITEMS", "Intake", "Verdict", "list_dead_letters"]
+__all__ = ["MAX_ITEMS", "MAX_UNIT_ID", "Intake", "Verdict", "list_dead_letters"]

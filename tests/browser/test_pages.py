@@ -193,11 +193,13 @@ def test_every_example_of_the_reference_works(visitor: httpx.Client, send: Send)
         if commands(article)
     }
     experiment = "/api/v1/experiments/{key}"
+    flags = "/ofrep/v1/evaluate/flags"
     order = [
         *("POST /api/v1/metrics", "PATCH /api/v1/metrics/{key}", "GET /api/v1/metrics/{key}"),
         *("GET /api/v1/metrics", "POST /api/v1/experiments", "GET /api/v1/experiments"),
         *(f"GET {experiment}", f"PATCH {experiment}", f"POST {experiment}/start"),
-        *("POST /api/v1/assignments", "POST /api/v1/events", f"GET {experiment}/results"),
+        *("POST /api/v1/assignments", f"POST {flags}", f"POST {flags}/{{key}}"),
+        *("POST /api/v1/events", f"GET {experiment}/results"),
         *("GET /api/features/{client_key}", "POST /api/eval/{client_key}"),
         *("GET /sub/{client_key}", "POST /track"),
         "POST /api/v1/power",

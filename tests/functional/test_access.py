@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import httpx
@@ -11,6 +12,8 @@ from api import create_app
 from api.auth import declared_access
 from experiments.definitions.errors import Invalid
 from experiments.settings import Settings
+
+API = ("/api/", "/ofrep/")  # what programs call; the rest are pages
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +43,9 @@ def test_every_route_refuses_before_it_looks_or_validates(app, service):
     walked = 0
     for rule in app.url_map.iter_rules():
         kinds = declared_access(app.view_functions[rule.endpoint])
-        if not kinds or not rule.rule.startswith("/api/") or "client_key" in rule.arguments:
+        if not kinds or not rule.rule.startswith(API) or "client_key" in rule.arguments:
             continue
-        path = rule.rule.replace("<key>", "no-such-thing")
+        path = re.sub(r"<[^<>]+>", "no-such-thing", rule.rule)
         for method in rule.methods - {"OPTIONS", "HEAD"}:
             walked += 1
             for headers, status, code in (
@@ -106,12 +109,17 @@ def test_a_revoked_key_is_refused_within_a_second(service):
 
 
 def test_browsers_of_any_site_may_evaluate_and_log_and_nothing_else(service):
+    flags = "/ofrep/v1/evaluate/flags"
+    ours = ("/api/v1/assignments", "/api/v1/events", flags, f"{flags}/button")
     key = service.key("client")
     growthbook = (f"/api/features/{key}", f"/sub/{key}", f"/api/eval/{key}", "/track")
-    for path in ("/api/v1/assignments", "/api/v1/events", *growthbook):
+    for path in (*ours, *growthbook):
         preflight = httpx.options(service.url + path, headers={"Origin": "https://shop.example"})
         assert preflight.headers["Access-Control-Allow-Origin"] == "*"
-        assert "x-api-key" in preflight.headers["Access-Control-Allow-Headers"]
+        allowed = set(preflight.headers["Access-Control-Allow-Headers"].split(", "))
+        assert {"authorization", "x-api-key", "content-type", "if-none-match"} <= allowed
+        exposed = set(preflight.headers["Access-Control-Expose-Headers"].split(", "))
+        assert {"ETag", "Retry-After"} <= exposed
         assert "Access-Control-Allow-Credentials" not in preflight.headers
     other = httpx.options(f"{service.url}/api/v1/experiments")
     assert "Access-Control-Allow-Origin" not in other.headers

@@ -86,8 +86,8 @@ def test_every_operation_keeps_its_contract(operation, service, key: str, client
 def test_the_document_names_every_route_of_the_api(service):
     app = create_app(Settings.from_env(service.env))
     routes = {
-        re.sub(r"<(\w+)>", r"{\1}", rule.rule)
+        re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule)
         for rule in app.url_map.iter_rules()
-        if rule.rule.startswith(("/api/", "/sub/", "/track"))
+        if rule.rule.startswith(("/api/", "/ofrep/", "/sub/", "/track"))
     }
     assert routes == set(app.test_client().get("/openapi.json").json["paths"])

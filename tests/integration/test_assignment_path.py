@@ -20,6 +20,8 @@ BUTTON = {
     "variants": [{"key": "grey", "weight": 0.5}, {"key": "green", "weight": 0.5}],
 }
 ASSIGN = "/api/v1/assignments"
+FLAGS = "/ofrep/v1/evaluate/flags"
+CONTEXT = {"context": {"targetingKey": "u"}}
 
 
 def test_no_statement_runs_on_the_path_of_an_assignment(database_url: str, tmp_path: Path):
@@ -40,6 +42,8 @@ def test_no_statement_runs_on_the_path_of_an_assignment(database_url: str, tmp_p
     for number in range(50):
         answer = client.post(ASSIGN, json={"unit_id": f"u{number}"}, headers=admin)
         assert answer.json["assignments"][0]["reason"] == "SPLIT"
+        for flags in (FLAGS, f"{FLAGS}/button"):
+            assert client.post(flags, json=CONTEXT, headers=admin).status_code == 200
     assert seen == []
     client.get("/api/v1/experiments", headers=admin)
     assert seen, "the listener must see what does run"
@@ -77,6 +81,9 @@ def test_without_its_database_it_assigns_and_refuses_events(start_service, repla
     answer = httpx.post(again.url + ASSIGN, json={"unit_id": "u"}, headers=key)
     assert answer.json() == before
     assert answer.headers["Evenhand-Stale"] == "true"
+    flag = httpx.post(f"{again.url}{FLAGS}/button", json=CONTEXT, headers=key)
+    assert flag.json()["variant"] == before["assignments"][0]["variant"]
+    assert flag.headers["Evenhand-Stale"] == "true"
     logged = httpx.post(
         again.url + ASSIGN, json={"unit_id": "u", "log_exposure": True}, headers=key
     )
@@ -102,6 +109,10 @@ def test_a_cold_start_with_nothing_refuses_and_never_guesses(start_service, tmp_
     key = f"ehk_client_production_{'0' * 16}_{'0' * 48}"
     answer = httpx.post(service.url + ASSIGN, json={"unit_id": "u"}, headers={"X-API-Key": key})
     assert (answer.status_code, answer.json()["code"]) == (503, "SNAPSHOT_MISSING")
+    flags = httpx.post(service.url + FLAGS, json=CONTEXT, headers={"X-API-Key": key})
+    assert (flags.status_code, flags.json()["code"]) == (503, "SNAPSHOT_MISSING")
+    assert int(flags.headers["Retry-After"]) >= 1
+    assert "Retry-After" in flags.headers["Access-Control-Expose-Headers"]
     assert httpx.get(service.url + "/readyz").status_code == 503
 
 

@@ -129,6 +129,18 @@ def test_structs_and_numbers_of_parquet(url: str, tmp_path: Path):
     ]
 
 
+def test_what_a_cell_of_csv_is(url: str, tmp_path: Path):
+    cells = ["7", "7.0", "007", "true", "TRUE", "", "9" * 5_000, "1e999", "-"]
+    compiled = compile_experiment(
+        started(url, traffic=1.0, audience={"x": {"$in": [7, "007", True]}})
+    )
+    rows = [{"id": f"u{n}", "x": cell} for n, cell in enumerate(cells)]
+    assert call(url, tmp_path, write(tmp_path / "units.csv", rows), "out.csv").exit_code == 0
+    given = [variant is not None for _, variant, _ in read(tmp_path / "out.csv")]
+    assert given == [True, True, True, True, False, False, False, False, False]
+    assert evaluate(compiled, "u0", {"id": "u0", "x": 7}).in_experiment
+
+
 def test_a_unit_without_an_id(url: str, tmp_path: Path):
     started(url)
     rows = [{"id": "u1", "x": 1}, {"id": "", "x": 1}]
