@@ -27,8 +27,8 @@ def _says(description: str) -> dict[str, Any]:
 
 
 class VariantSchema(StrictSchema):
-    key = Key(required=True)
-    name = Text(longest=200)
+    key = Key(required=True, metadata=_says("What events and answers call the arm"))
+    name = Text(longest=200, metadata=_says("For people; default: the key"))
     weight = Number(
         required=True,
         validate=validate.Range(0, 1),
@@ -39,8 +39,12 @@ class VariantSchema(StrictSchema):
 
 
 class MetricUseSchema(StrictSchema):
-    metric = Key(required=True)
-    role = fields.String(required=True, validate=validate.OneOf(ROLES))
+    metric = Key(required=True, metadata=_says("The key of a metric"))
+    role = fields.String(
+        required=True,
+        validate=validate.OneOf(ROLES),
+        metadata=_says("Goals decide, the first one first; guardrails must not get worse"),
+    )
     margin = Number(
         allow_none=True,
         metadata=_says("The loss that a guardrail may show, as a positive lift (fraction)"),
@@ -55,27 +59,41 @@ class PlanSchema(StrictSchema):
         ),
     )
     alpha = Number(metadata=_says("Significance level, a fraction; default 0.05"))
-    correction = fields.String(validate=validate.OneOf(CORRECTIONS))
+    correction = fields.String(
+        validate=validate.OneOf(CORRECTIONS),
+        metadata=_says("Over goal metrics × treatments; default holm"),
+    )
     planned_units = Whole(allow_none=True, metadata=_says("Units of all arms together"))
-    power = Number()
+    power = Number(metadata=_says("What was planned with, a fraction; default 0.8"))
     minimum_effect = Number(allow_none=True, metadata=_says("A positive lift (fraction)"))
 
 
 class ExperimentFields(StrictSchema):
-    name = Text(longest=200)
-    hypothesis = Text(longest=5000)
-    owner = Text(longest=200)
-    tags = fields.List(Text(longest=100, shortest=1), validate=validate.Length(max=50))
+    name = Text(longest=200, metadata=_says("For people; default: the key"))
+    hypothesis = Text(longest=5000, metadata=_says("What is expected, and why"))
+    owner = Text(longest=200, metadata=_says("Whom to ask"))
+    tags = fields.List(
+        Text(longest=100, shortest=1),
+        validate=validate.Length(max=50),
+        metadata=_says("To find it again"),
+    )
     unit_type = Key(metadata=_says("The name of the id that is randomised; default `id`"))
     feature = Key(metadata=_says("The name that the app asks for; default: the key"))
     traffic = Number(
         validate=validate.Range(0, 1), metadata=_says("Share of the eligible units that enter")
     )
     audience = JsonObject(metadata=_says("A condition over attributes; empty: everybody"))
-    metrics = fields.List(fields.Nested(MetricUseSchema), validate=validate.Length(max=100))
-    assignment = fields.String(validate=validate.OneOf(ASSIGNMENTS))
+    metrics = fields.List(
+        fields.Nested(MetricUseSchema),
+        validate=validate.Length(max=100),
+        metadata=_says("What is measured"),
+    )
+    assignment = fields.String(
+        validate=validate.OneOf(ASSIGNMENTS),
+        metadata=_says("Whether our hash decides, or somebody else did; default internal"),
+    )
     time_zone = Text(longest=64, metadata=_says("IANA name; default UTC"))
-    plan = fields.Nested(PlanSchema)
+    plan = fields.Nested(PlanSchema, metadata=_says("How it is analysed"))
 
 
 class ExperimentCreation(ExperimentFields):
@@ -135,11 +153,17 @@ class ExperimentList(StrictSchema):
 
 
 class ExperimentQuery(StrictSchema):
-    status = fields.String(validate=validate.OneOf(STATUSES))
-    tag = Text(longest=100)
+    status = fields.String(
+        validate=validate.OneOf(STATUSES), metadata=_says("Only those in this state")
+    )
+    tag = Text(longest=100, metadata=_says("Only those with this tag"))
     search = Text(longest=200, metadata=_says("Part of the key, name or owner"))
-    page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
-    page_size = fields.Integer(load_default=100, validate=validate.Range(1, 1000))
+    page = fields.Integer(
+        load_default=1, validate=validate.Range(1, 1_000_000), metadata=_says("From 1")
+    )
+    page_size = fields.Integer(
+        load_default=100, validate=validate.Range(1, 1000), metadata=_says("Experiments a page")
+    )
 
 
 class StartOptions(StrictSchema):
@@ -168,8 +192,10 @@ class HistorySchema(StrictSchema):
 
 
 class MetricFields(StrictSchema):
-    name = Text(longest=200)
-    denominator_event = Text(longest=200, allow_none=True)
+    name = Text(longest=200, metadata=_says("For people; default: the key"))
+    denominator_event = Text(
+        longest=200, allow_none=True, metadata=_says("Ratios: whose values divide")
+    )
     window_hours = Number(
         allow_none=True, metadata=_says("Length of the window; left out: open-ended")
     )

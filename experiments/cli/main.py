@@ -14,7 +14,7 @@ from experiments.settings import VERSION
 _COMMANDS = {
     "assign": "experiments.cli.assign:assign",
     "calibrate": "experiments.cli.calibrate:calibrate_methods",
-    "demo": "experiments.cli.demo:demo",
+    "demo": "experiments.cli.demo.command:demo",
     "experiment": "experiments.cli.experiment:experiment",
     "import": "experiments.cli.importing.command:import_file",
     "init": "experiments.cli.service:init",

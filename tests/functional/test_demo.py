@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from experiments.cli import main
-from experiments.cli.demo_samples import UNITS
+from experiments.cli.demo.samples import UNITS
 from experiments.registry import Experiments
 from experiments.store.database import Database
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.cli.demo_samples import DAYS, SAMPLES, attributes_of, events_of, unit_ids
+from experiments.cli.demo.samples import DAYS, SAMPLES, attributes_of, events_of, unit_ids
 from experiments.definitions.experiment import experiment_from_document
 from experiments.definitions.metric import metric_from_document
 from experiments.definitions.time import DAY

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import httpx
 
-from experiments.cli.demo_samples import DAYS, SAMPLES, attributes_of, events_of, unit_ids
+from experiments.cli.demo.samples import DAYS, SAMPLES, attributes_of, events_of, unit_ids
 from experiments.definitions.errors import Unavailable
 from experiments.definitions.time import DAY, Instant, format_instant
 

@@ -16,9 +16,9 @@ from typing import Any
 import click
 import httpx
 
-from experiments.cli.demo_folder import Folder, State
-from experiments.cli.demo_samples import SAMPLES, UNITS
-from experiments.cli.demo_traffic import Api, make_experiments, send_traffic
+from experiments.cli.demo.folder import Folder, State
+from experiments.cli.demo.samples import SAMPLES, UNITS
+from experiments.cli.demo.traffic import Api, make_experiments, send_traffic
 from experiments.cli.service import check_port, gunicorn_command
 from experiments.settings import Settings
 

@@ -1,0 +1,1 @@
+"""`evenhand demo`: a service with three sample experiments and simulated traffic."""
