@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.assignment import javascript
-from experiments.assignment.evaluate import WINNER, evaluate
+from experiments.assignment.evaluate import WINNER
+from experiments.assignment.live_features import FeatureValue, LiveFeature
 from experiments.definitions.experiment import Document, Experiment
 from experiments.definitions.lifecycle import RUNNING
-from experiments.sdk_payload import filled_features
-from experiments.snapshot import EnvironmentPicture, Live
+from experiments.snapshot import EnvironmentPicture
 
 
 def evaluate_features(
@@ -32,34 +32,31 @@ def evaluate_features(
     is an exposure, and what is not known is ignored, as the SDKs do.
     """
     answer: Document = {}
-    for feature, live in filled_features(picture):
-        if feature in forced_features:
-            answer[feature] = _forced(forced_features[feature])
-            continue
-        index = forced_variations.get(live.standing.experiment.key)
-        answer[feature] = _evaluated(live, attributes, index)
+    for key, feature in picture.features.items():
+        experiment = feature.filler.experiment
+        standing = picture.experiments[experiment.key].standing
+        index: Any = forced_variations.get(experiment.key)
+        if key in forced_features:
+            answer[key] = _forced(forced_features[key])
+        elif standing.status == RUNNING and _is_index(index, experiment):
+            answer[key] = _forced(feature.values[experiment.variants[index].key])
+        else:
+            answer[key] = _evaluated(feature, attributes)
     return answer
 
 
-def unit_text(value: Any) -> str:
-    """An attribute as the text that is hashed, as JavaScript writes it; "" where it is nobody."""
-    named = isinstance(value, str | int | float) and javascript.truthy(value)
-    return javascript.text(value) if named else ""
-
-
-def _evaluated(live: Live, attributes: Mapping[str, Any], index: Any) -> Document:
-    experiment = live.compiled.experiment
-    if live.standing.status == RUNNING and _is_index(index, experiment):
-        return _forced(experiment.variants[index].value)
-    unit_id = unit_text(attributes.get(experiment.unit_type))
-    assignment = evaluate(live.compiled, unit_id, attributes)
-    if assignment.reason == WINNER:
-        return _forced(assignment.value)
-    if not (assignment.in_experiment and unit_id):
-        return {"defaultValue": experiment.control.value}
-    feature = _forced(assignment.value)
-    feature["rules"][0]["tracks"] = [_track(live, assignment.variant or "", unit_id)]
-    return feature
+def _evaluated(feature: LiveFeature, attributes: Mapping[str, Any]) -> Document:
+    found = feature.evaluate(attributes)
+    if found.reason == WINNER:
+        return _forced(found.value)
+    if not found.in_experiment:
+        return {"defaultValue": found.value}
+    unit_type = feature.filler.experiment.unit_type
+    document = _forced(found.value)
+    document["rules"][0]["tracks"] = [
+        _track(feature, found, javascript.text(attributes[unit_type]))
+    ]
+    return document
 
 
 def _is_index(index: Any, experiment: Experiment) -> bool:
@@ -71,30 +68,28 @@ def _forced(value: Any) -> Document:
     return {"defaultValue": value, "rules": [{"force": value}]}
 
 
-def _track(live: Live, key: str, unit_id: str) -> Document:
-    experiment, phase = live.compiled.experiment, live.standing.phase
+def _track(feature: LiveFeature, found: FeatureValue, unit_id: str) -> Document:
+    experiment = feature.filler.experiment
     index, variant = next(
-        (index, one) for index, one in enumerate(experiment.variants) if one.key == key
+        (index, one) for index, one in enumerate(experiment.variants) if one.key == found.variant
     )
-    blanked = [variant.value if one is variant else None for one in experiment.variants]
     return {
         "experiment": {
             "key": experiment.key,
             "name": experiment.name,
-            "phase": str(phase.number) if phase else "",
             "hashAttribute": experiment.unit_type,
-            "variations": blanked,
+            "variations": [found.value if one is variant else None for one in experiment.variants],
         },
         "result": {
             "key": variant.key,
             "name": variant.name,
-            "value": variant.value,
+            "value": found.value,
             "variationId": index,
             "inExperiment": True,
             "hashUsed": True,
             "hashAttribute": experiment.unit_type,
             "hashValue": unit_id,
-            "featureId": experiment.feature,
+            "featureId": feature.key,
             "stickyBucketUsed": False,
         },
     }

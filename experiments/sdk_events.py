@@ -18,7 +18,6 @@ from typing import Any
 from experiments.assignment import javascript
 from experiments.definitions.experiment import Document, Experiment
 from experiments.events.reading import MAX_IDS
-from experiments.sdk_evaluation import unit_text
 
 EXPOSURES = frozenset({"Experiment Viewed", "$$experiment_viewed"})
 EVALUATIONS = frozenset({"Feature Evaluated", "$$feature_evaluated"})
@@ -104,9 +103,8 @@ def _ids(raw: Mapping[str, Any], attributes: Any, unit_types: Collection[str]) -
     found: dict[str, str] = {}
     for name in (*_IDS, *sorted(set(unit_types) - set(_IDS))):
         value = (raw.get(name) if name in _AT_TOP else None) or among.get(name)
-        text = unit_text(value)
-        if text:
-            found[name] = text
+        if isinstance(value, str | int | float) and javascript.truthy(value):
+            found[name] = javascript.text(value)
     return dict(islice(found.items(), MAX_IDS))
 
 

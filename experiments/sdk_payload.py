@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from experiments.assignment.evaluate import HASH_VERSION
+from experiments.assignment.live_features import LiveFeature
 from experiments.definitions.experiment import Document
-from experiments.definitions.lifecycle import DRAFT, RUNNING, SHIPPED, STOPPED, Standing
+from experiments.definitions.lifecycle import RUNNING, SHIPPED, Standing
 from experiments.definitions.time import SECOND, format_instant
-from experiments.snapshot import EnvironmentPicture, Live
+from experiments.snapshot import EnvironmentPicture
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,47 +40,28 @@ class Payloads:
         return made[1]
 
 
-def filled_features(picture: EnvironmentPicture) -> Iterator[tuple[str, Live]]:
-    """Each feature with the experiment that fills it.
-
-    Of several that name one feature at most one is not stopped, as the pre-flight checks see to;
-    where all are, the last that was changed says what the control is.
-    """
-    found: dict[str, Live] = {}
-    for live in picture.experiments.values():
-        if live.standing.status == DRAFT:
-            continue
-        feature = live.standing.experiment.feature
-        rival = found.get(feature)
-        if rival is None or _rank(rival.standing) < _rank(live.standing):
-            found[feature] = live
-    yield from sorted(found.items())
-
-
-def _rank(standing: Standing) -> tuple[bool, int, str]:
-    return standing.status != STOPPED, standing.updated_at, standing.experiment.key
-
-
 def _payload(picture: EnvironmentPicture) -> Payload:
-    features = {feature: _feature(live.standing) for feature, live in filled_features(picture)}
+    features = {
+        key: _feature(feature, picture.experiments[feature.filler.experiment.key].standing)
+        for key, feature in picture.features.items()
+    }
     document = {
         "status": 200,
         "features": features,
         "dateUpdated": _date_updated(picture, features),
     }
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    body = json.dumps(document, separators=(",", ":")).encode()
     return Payload(body, _digest(body))
 
 
-def _feature(standing: Standing) -> Document:
-    feature: Document = {"defaultValue": standing.experiment.control.value}
+def _feature(feature: LiveFeature, standing: Standing) -> Document:
+    document: Document = {"defaultValue": feature.values[standing.experiment.control.key]}
     if standing.status == RUNNING:
-        feature["rules"] = [{**_condition(standing), **_split(standing)}]
+        document["rules"] = [{**_condition(standing), **_split(feature, standing)}]
     elif standing.status == SHIPPED:
-        winner = standing.experiment.variant(standing.winner or "")
-        if winner is not None:
-            feature["rules"] = [{**_condition(standing), "force": winner.value}]
-    return feature
+        winner = standing.winner or standing.experiment.control.key
+        document["rules"] = [{**_condition(standing), "force": feature.values[winner]}]
+    return document
 
 
 def _condition(standing: Standing) -> Document:
@@ -88,7 +69,7 @@ def _condition(standing: Standing) -> Document:
     return {"condition": audience} if audience else {}
 
 
-def _split(standing: Standing) -> Document:
+def _split(feature: LiveFeature, standing: Standing) -> Document:
     experiment, phase = standing.experiment, standing.phase
     assert phase is not None  # noqa: S101 — a running experiment has begun a phase
     return {
@@ -100,7 +81,7 @@ def _split(standing: Standing) -> Document:
         "hashVersion": HASH_VERSION,
         "coverage": experiment.traffic,
         "weights": [variant.weight for variant in experiment.variants],
-        "variations": [variant.value for variant in experiment.variants],
+        "variations": [feature.values[variant.key] for variant in experiment.variants],
         "meta": [{"key": one.key, "name": one.name} for one in experiment.variants],
     }
 
