@@ -11,13 +11,15 @@ from api.blueprint import Api
 from api.console.views import blueprint as console
 from api.json_body import MAX_BODY
 from api.problems import register_problems
-from api.protocols import ofrep
+from api.protocols import growthbook, ofrep
+from api.protocols.streams import Streams
 from api.services import EXTENSION, Services
 from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
 from experiments.definitions.errors import Invalid
 from experiments.events import Intake
 from experiments.registry import Experiments, Metrics
+from experiments.sdk_payload import Payloads
 from experiments.settings import VERSION, Settings
 from experiments.snapshot import Snapshots
 from experiments.store.database import Database
@@ -65,6 +67,7 @@ def create_app(settings: Settings) -> Flask:
     for resource in RESOURCES:
         api.register_blueprint(resource.blueprint, url_prefix="/api/v1")
     api.register_blueprint(ofrep.blueprint, url_prefix="/ofrep/v1")
+    api.register_blueprint(growthbook.blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(console)
     document = api.document()
@@ -91,6 +94,8 @@ def _compose(settings: Settings) -> Services:
         metrics=Metrics(database),
         intake=Intake(database, snapshots, queue_items=settings.queue_items),
         reports=Reports(database, settings),
+        payloads=Payloads(),
+        streams=Streams(),
     )
 
 

@@ -14,14 +14,20 @@ from experiments.definitions.errors import Forbidden, Unknown
 
 View = TypeVar("View", bound=Callable[..., Any])
 _ATTRIBUTE = "evenhand_access"
+_KEY = "evenhand_key"
 _PUBLIC: frozenset[str] = frozenset()
 _READERS = frozenset({"reader"})
 SESSION_SELECTOR = "selector"
 
 
-def allow(*kinds: str) -> Callable[[View], View]:
-    """Callable with a key of one of these kinds."""
-    return _declare(frozenset(kinds))
+def allow(*kinds: str, key: Callable[[], str | None] | None = None) -> Callable[[View], View]:
+    """Callable with a key of one of these kinds; `key` reads it from elsewhere than the headers."""
+
+    def mark(view: View) -> View:
+        setattr(view, _KEY, key or sent_key)
+        return _declare(frozenset(kinds))(view)
+
+    return mark
 
 
 def public(view: View) -> View:
@@ -60,18 +66,20 @@ def _declare(kinds: frozenset[str]) -> Callable[[View], View]:
 def _check() -> AnyResponse | None:
     if request.endpoint is None or request.method == "OPTIONS":
         return None  # no such route, or a preflight, which answers only what is allowed
-    kinds = declared_access(current_app.view_functions[request.endpoint])
+    view = current_app.view_functions[request.endpoint]
+    kinds = declared_access(view)
     if kinds is None:
         raise Forbidden("ROUTE_CLOSED", "this route declares nobody who may call it")
     if kinds == _PUBLIC:
         return None
     if kinds == _READERS:
         return _check_reader()
-    g.actor = services().access.authenticate(sent_key())
+    g.actor = services().access.authenticate(getattr(view, _KEY)())
     if g.actor.kind not in kinds:
         raise Forbidden(
             "KIND_FORBIDDEN",
-            f"a {g.actor.kind} key may not do this; use one of kind {' or '.join(sorted(kinds))}",
+            f"a key of kind {g.actor.kind} may not do this; use one of kind"
+            f" {' or '.join(sorted(kinds))}",
         )
     return None
 

@@ -47,6 +47,16 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
             }
         ]
     },
+    ("POST", "/api/eval/{client_key}"): {"attributes": {"id": "user-1", "country": "CH"}},
+    ("POST", "/track"): {
+        "events": [
+            {
+                "event_name": "purchase",
+                "properties": {"value": 24.5},
+                "attributes": {"id": "user-1"},
+            }
+        ]
+    },
     ("POST", "/ofrep/v1/evaluate/flags"): _OFREP_CONTEXT,
     ("POST", "/ofrep/v1/evaluate/flags/{key}"): _OFREP_CONTEXT,
 }

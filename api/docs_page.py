@@ -173,7 +173,7 @@ def _operation(
             _answer(document, status, answer)
             for status, answer in sorted(operation["responses"].items())
         ),
-        example=_example(method.upper(), path, base, key=bool(who)),
+        example=_example(method.upper(), path, base, parameters, key=bool(who)),
     )
 
 
@@ -250,11 +250,15 @@ def _value(value: Any) -> str:
     )
 
 
-def _example(method: str, path: str, base: str, *, key: bool) -> str:
+def _example(method: str, path: str, base: str, parameters: list[Document], *, key: bool) -> str:
     url = base + path.replace("{key}", "new-checkout")
     if path.startswith("/api/v1/metrics/"):
         url = base + path.replace("{key}", "purchase")
-    return curl(method, url, BODIES.get((method, path)), key=key)
+    in_address = [one["in"] for one in parameters if one.get("name") == "client_key"]
+    url = url.replace("{client_key}", "$EVENHAND_CLIENT_KEY")
+    if "query" in in_address:
+        url += "?client_key=$EVENHAND_CLIENT_KEY"
+    return curl(method, url, BODIES.get((method, path)), key=key and not in_address)
 
 
 def _callers(app: Flask) -> Callable[[str, str], tuple[str, ...]]:

@@ -34,7 +34,7 @@ def log_events() -> Response:
     verdicts = services().intake.take(
         actor.environment, actor.selector, items, sent_at=sent_at, received_at=received_at
     )
-    return jsonify({"results": [_document(verdict) for verdict in verdicts]})
+    return jsonify({"results": [verdict_document(verdict) for verdict in verdicts]})
 
 
 def _read_batch(body: Any) -> tuple[list[Any], Instant | None]:
@@ -68,7 +68,7 @@ def _read_batch(body: Any) -> tuple[list[Any], Instant | None]:
     return items or [], sent_at
 
 
-def _document(verdict: Verdict) -> Document:
+def verdict_document(verdict: Verdict) -> Document:
     document: dict[str, Any] = {
         "index": verdict.index,
         "event_id": verdict.event_id,

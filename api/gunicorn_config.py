@@ -17,6 +17,11 @@ keepalive = 5  # seconds
 control_socket_disable = True  # it would lie in the home directory, one for all services
 
 
+def post_worker_init(worker: Any) -> None:
+    """Let the worker hold streams open, until it is told to stop."""
+    worker.wsgi.extensions[EXTENSION].streams.serve(worker.cfg.threads, lambda: not worker.alive)
+
+
 def worker_exit(_server: Any, worker: Any) -> None:
     """Close what the worker opened, after its last request."""
     if worker.wsgi is not None:

@@ -62,6 +62,9 @@ class ProblemSchema(Schema):
     code = fields.String(required=True, metadata={"description": "Stable, in capitals"})
     detail = fields.String(required=True, metadata={"description": "What to do next"})
     errors = fields.List(fields.Nested(FieldProblemSchema))
+    error = fields.String(
+        metadata={"description": "On the routes of GrowthBook's SDKs: the detail, in their word"}
+    )
 
 
 def register_problems(app: Flask) -> None:

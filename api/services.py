@@ -7,10 +7,12 @@ from typing import cast
 
 from flask import current_app
 
+from api.protocols.streams import Streams
 from experiments.access import Access
 from experiments.analysis.service import Reports
 from experiments.events import Intake
 from experiments.registry import Experiments, Metrics
+from experiments.sdk_payload import Payloads
 from experiments.settings import Settings
 from experiments.snapshot import Snapshots
 from experiments.store.database import Database
@@ -28,6 +30,8 @@ class Services:
     metrics: Metrics
     intake: Intake
     reports: Reports
+    payloads: Payloads
+    streams: Streams
 
     def close(self) -> None:
         """Commit what waits in this process and let go of the database."""

@@ -10,7 +10,8 @@ from typing import Any
 def curl(method: str, url: str, body: dict[str, Any] | None = None, *, key: bool = True) -> str:
     """One request that can be pasted into a shell; the key comes from $EVENHAND_KEY."""
     verb = "" if method == "GET" else f"-X {method} "
-    lines = [f"curl {verb}{shlex.quote(url)}"]
+    address = f'"{url}"' if "$" in url else shlex.quote(url)  # the shell fills in a variable
+    lines = [f"curl {verb}{address}"]
     if key:
         lines.append('-H "Authorization: Bearer $EVENHAND_KEY"')
     if body is not None:

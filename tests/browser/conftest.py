@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.browser.chromium import Chromium, find_chromium
+from tests.conftest import Service
 from tests.unit.console.page_tree import Element
 
 
@@ -21,8 +22,11 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 
 
 @pytest.fixture
-def send(admin: httpx.Client) -> Callable[[str], httpx.Response]:
-    """Send what a page says to send: a curl command, with the admin's key for $EVENHAND_KEY."""
+def send(
+    service: Service, admin: httpx.Client, environment: str
+) -> Callable[[str], httpx.Response]:
+    """Send what a page says to send: a curl command, with the keys for its variables."""
+    client_key = service.key("client", environment)
 
     def send(command: str) -> httpx.Response:
         words = iter(shlex.split(command.replace("\\\n", " ")))
@@ -39,6 +43,12 @@ def send(admin: httpx.Client) -> Callable[[str], httpx.Response]:
                     body = next(words).encode()
                 case _:
                     url = word
+        if "$EVENHAND_CLIENT_KEY" in url:
+            address = url.replace("$EVENHAND_CLIENT_KEY", client_key)
+            with httpx.stream(method, address, content=body, headers=headers) as answer:
+                if not answer.headers["Content-Type"].startswith("text/event-stream"):
+                    answer.read()  # a stream has no end
+                return answer
         assert headers.pop("Authorization") == "Bearer $EVENHAND_KEY"
         return admin.request(method, url, content=body, headers=headers)
 

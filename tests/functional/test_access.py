@@ -43,7 +43,7 @@ def test_every_route_refuses_before_it_looks_or_validates(app, service):
     walked = 0
     for rule in app.url_map.iter_rules():
         kinds = declared_access(app.view_functions[rule.endpoint])
-        if not kinds or not rule.rule.startswith(API):
+        if not kinds or not rule.rule.startswith(API) or "client_key" in rule.arguments:
             continue
         path = re.sub(r"<[^<>]+>", "no-such-thing", rule.rule)
         for method in rule.methods - {"OPTIONS", "HEAD"}:
@@ -60,6 +60,31 @@ def test_every_route_refuses_before_it_looks_or_validates(app, service):
                 assert (answer.status_code, answer.json()["code"]) == (status, code), path
                 assert answer.headers["Content-Type"] == "application/problem+json"
     assert walked > 15
+
+
+def test_every_route_with_the_key_in_its_address_refuses_alike(app, service):
+    client, admin = service.key("client"), service.key("admin")
+    wrong = client[:-4] + ("0000" if not client.endswith("0000") else "1111")
+    routes = [rule for rule in app.url_map.iter_rules() if "client_key" in rule.arguments]
+    addresses = {rule.rule: rule.methods - {"OPTIONS", "HEAD"} for rule in routes}
+    assert len(addresses) == 3
+    addresses["/track?client_key=<client_key>"] = {"POST"}
+    for address, methods in addresses.items():
+        for method in methods:
+            for key, status, code in (
+                ("nonsense", 401, "KEY_UNKNOWN"),
+                (wrong, 401, "KEY_UNKNOWN"),
+                (admin, 403, "KIND_FORBIDDEN"),
+            ):
+                path = address.replace("<client_key>", key)
+                answer = httpx.request(
+                    method,
+                    service.url + path,
+                    content="{",
+                    headers={"Authorization": f"Bearer {client}"},  # does not stand in for it
+                )
+                assert (answer.status_code, answer.json()["code"]) == (status, code), path
+                assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +110,10 @@ def test_a_revoked_key_is_refused_within_a_second(service):
 
 def test_browsers_of_any_site_may_evaluate_and_log_and_nothing_else(service):
     flags = "/ofrep/v1/evaluate/flags"
-    for path in ("/api/v1/assignments", "/api/v1/events", flags, f"{flags}/button"):
+    ours = ("/api/v1/assignments", "/api/v1/events", flags, f"{flags}/button")
+    key = service.key("client")
+    growthbook = (f"/api/features/{key}", f"/sub/{key}", f"/api/eval/{key}", "/track")
+    for path in (*ours, *growthbook):
         preflight = httpx.options(service.url + path, headers={"Origin": "https://shop.example"})
         assert preflight.headers["Access-Control-Allow-Origin"] == "*"
         allowed = set(preflight.headers["Access-Control-Allow-Headers"].split(", "))

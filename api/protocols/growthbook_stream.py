@@ -1,0 +1,63 @@
+"""GET /sub/{client_key}: the payload as server-sent events, out of this process's snapshot."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+from flask import Response, request
+
+from api.protocols.streams import has_left
+from api.services import Services, services
+from experiments.definitions.errors import Unavailable, Unknown
+from experiments.snapshot import Snapshot
+
+LOOK_SECONDS = 0.25  # with the snapshot's own poll this is well within the promised second
+PING_SECONDS = 30.0
+PING = b"data: \n\n"
+
+
+def stream(client_key: str, environment: str) -> Response:
+    """An open answer; `Unavailable` STREAMS_FULL where no thread is left for one."""
+    ours = services()
+    if not ours.streams.enter():
+        raise Unavailable(
+            "STREAMS_FULL",
+            "this worker holds as many streams as it may; poll /api/features instead, or raise"
+            " EVENHAND_THREADS",
+        )
+    connection = request.environ.get("gunicorn.socket")
+    response = Response(
+        _events(ours, client_key, environment, connection), content_type="text/event-stream"
+    )
+    response.call_on_close(ours.streams.leave)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
+    return response
+
+
+def _events(
+    ours: Services, client_key: str, environment: str, connection: socket.socket | None
+) -> Iterator[bytes]:
+    """Payloads and pings, until the server stops, the client leaves or its key dies."""
+    seen: Snapshot | None = None
+    sent_etag = ""
+    ping_at = 0.0
+    while not (ours.streams.stopping or has_left(connection)):
+        snapshot = ours.snapshots.current()
+        due = time.monotonic() >= ping_at
+        if snapshot is not seen or due:
+            try:
+                ours.access.authenticate(client_key)
+            except Unknown:
+                return
+            payload = ours.payloads.of(environment, snapshot.environment(environment))
+            if payload.etag != sent_etag:
+                yield b"event: features\ndata: " + payload.body + b"\n\n"
+            elif due:
+                yield PING
+            if payload.etag != sent_etag or due:
+                ping_at = time.monotonic() + PING_SECONDS
+            seen, sent_etag = snapshot, payload.etag
+        time.sleep(LOOK_SECONDS)
