@@ -76,11 +76,10 @@ class Database:
 
     @contextmanager
     def _begin(self, *, writes: bool, **options: Any) -> Iterator[Connection]:
+        engine = self.engine
         try:
             with (
-                self.engine.connect().execution_options(
-                    evenhand_writes=writes, **options
-                ) as connection,
+                engine.connect().execution_options(evenhand_writes=writes, **options) as connection,
                 _watchdog(connection),
                 connection.begin(),
             ):
@@ -91,6 +90,9 @@ class Database:
             raise Unavailable(
                 "STORE_BUSY", "the database is busy; send the request again"
             ) from error
+        finally:
+            if self._engines.get(os.getpid()) is not engine:
+                engine.dispose()  # it was disposed of while this connection was in use
 
     def _open(self) -> Engine:
         if not self.is_sqlite:

@@ -68,9 +68,9 @@ def own_server(postgres: str) -> Iterator[Any]:
 def test_a_server_that_stops_and_comes_back(own_server: Any, make_log: Any) -> None:
     server = own_server
     database = Database(server.get_uri())
+    migrate(database)
+    log = make_log(database)
     try:
-        migrate(database)
-        log = make_log(database)
         log.start()
         first = [log.outcome("e1"), log.exposure("u1")]
         assert log.statuses(*first) == ["stored"] * 2
@@ -85,6 +85,9 @@ def test_a_server_that_stops_and_comes_back(own_server: Any, make_log: Any) -> N
         assert len(log.rows(tables.outcomes)) == len(log.rows(tables.exposures)) == 2
         assert len(log.rows(tables.dead_letters)) == 1
     finally:
+        # First whoever uses it: a poll after the end would open it anew.
+        log.intake.close()
+        log.snapshots.close()
         database.dispose()
 
 
