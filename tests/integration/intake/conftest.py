@@ -124,6 +124,7 @@ def make_log(tmp_path: Path) -> Iterator[MakeLog]:
     for log in made:
         log.intake.close()
         log.snapshots.close()
+        log.database.dispose()  # after the poll, which would open it anew
 
 
 @pytest.fixture

@@ -70,25 +70,19 @@ def test_a_server_that_stops_and_comes_back(own_server: Any, make_log: Any) -> N
     database = Database(server.get_uri())
     migrate(database)
     log = make_log(database)
-    try:
-        log.start()
-        first = [log.outcome("e1"), log.exposure("u1")]
-        assert log.statuses(*first) == ["stored"] * 2
-        server.stop()
-        lost = [log.outcome("e2"), log.exposure("u2"), {"bad": True}]
-        for _ in range(2):
-            with pytest.raises(Unavailable) as away:
-                log.take(*lost)
-            assert away.value.retry_after >= 1
-        server.start()
-        assert log.statuses(*first, *lost) == ["duplicate"] * 2 + ["stored"] * 2 + ["rejected"]
-        assert len(log.rows(tables.outcomes)) == len(log.rows(tables.exposures)) == 2
-        assert len(log.rows(tables.dead_letters)) == 1
-    finally:
-        # First whoever uses it: a poll after the end would open it anew.
-        log.intake.close()
-        log.snapshots.close()
-        database.dispose()
+    log.start()
+    first = [log.outcome("e1"), log.exposure("u1")]
+    assert log.statuses(*first) == ["stored"] * 2
+    server.stop()
+    lost = [log.outcome("e2"), log.exposure("u2"), {"bad": True}]
+    for _ in range(2):
+        with pytest.raises(Unavailable) as away:
+            log.take(*lost)
+        assert away.value.retry_after >= 1
+    server.start()
+    assert log.statuses(*first, *lost) == ["duplicate"] * 2 + ["stored"] * 2 + ["rejected"]
+    assert len(log.rows(tables.outcomes)) == len(log.rows(tables.exposures)) == 2
+    assert len(log.rows(tables.dead_letters)) == 1
 
 
 def test_a_frozen_server_holds_nobody(postgres_database: Database, make_log: Any) -> None:
@@ -231,7 +225,6 @@ def test_without_tables_the_answer_says_what_to_run(tmp_path: Path, make_log: An
         log.take(log.outcome("e1"))
     assert missing.value.code == "STORE_NOT_INITIALISED"
     assert "evenhand init" in missing.value.detail
-    log.database.dispose()
 
 
 def test_full_disk_answers_and_recovers(sqlite_database: Database, make_log: Any) -> None:
