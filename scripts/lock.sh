@@ -6,7 +6,7 @@ lock() {
     out=$1
     shift
     uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-        --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet \
+        --no-header --no-annotate --quiet \
         --group build "$@" --output-file "$out"
 }
 lock requirements.lock
