@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, jsonify, url_for
+from flask import Response, jsonify, request, url_for
 from marshmallow import fields, validate
 
 from api.auth import allow, current_actor
@@ -10,7 +10,7 @@ from api.blueprint import Blueprint
 from api.schemas.results import ResultsSchema
 from api.schemas.strict import StrictSchema
 from api.services import services
-from experiments.analysis.service import Pending
+from experiments.analysis.service import Pending, Report
 from experiments.definitions.experiment import Document
 
 MAX_WAIT = 30.0  # seconds
@@ -45,13 +45,14 @@ class PendingSchema(StrictSchema):
 @allow("admin", "server")
 @blueprint.arguments(ResultsQuery, location="query")
 @blueprint.response(200, ResultsSchema)
+@blueprint.alt_response(304, description="Nothing has changed since the ETag in If-None-Match")
 @blueprint.alt_response(202, schema=PendingSchema, description="Still computing")
 def show_results(query: Document, key: str) -> Response:
     """Show a report that holds every event acknowledged before this request."""
     environment = current_actor().environment
     reports = services().reports
     if query["stored"] or query["as_of"] is not None:
-        return jsonify(reports.stored(environment, key, query["as_of"]).document)
+        return _answer(reports.stored(environment, key, query["as_of"]))
     outcome = reports.results(environment, key, wait=query["wait"])
     if isinstance(outcome, Pending):
         response = jsonify(
@@ -67,4 +68,12 @@ def show_results(query: Document, key: str) -> Response:
             "results.show_results", key=key, as_of=outcome.watermark
         )
         return response
-    return jsonify(outcome.document)
+    return _answer(outcome)
+
+
+def _answer(report: Report) -> Response:
+    """The report; 304 to whoever polls and has it already."""
+    response = jsonify(report.document)
+    response.set_etag(report.etag)
+    response.make_conditional(request)
+    return response

@@ -34,6 +34,7 @@ from experiments.store.watermark import read_watermark
 
 # Each analysis may take all cores and `analysis_memory`: one at a time in a process.
 _AT_ONCE = 1
+_ATTEMPTS = 5  # to store a report, each waiting as long as the database may take
 
 _log = logging.getLogger(__name__)
 
@@ -211,9 +212,20 @@ class Reports:
             good_until=good_until(document, standing, next_maturity(metrics, found), as_of),
             document=document,
         )
-        with self._database.write() as connection:
-            insert_report(connection, report)
+        self._keep(report)
         return report
+
+    def _keep(self, report: StoredReport) -> None:
+        """Store a finished report; SQLite's lock is not fair, and busy writers are outwaited."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self._database.write() as connection:
+                    insert_report(connection, report)
+            except Unavailable:
+                if attempt == _ATTEMPTS:
+                    raise
+            else:
+                return
 
     def _forget(self) -> None:
         self._lock = threading.Lock()

@@ -39,7 +39,7 @@ def insert_report(connection: Connection, report: StoredReport) -> None:
             as_of=report.as_of,
             revision=report.revision,
             version=report.version,
-            matures_at=report.good_until,
+            good_until=report.good_until,
             document=report.document,
         )
         .on_conflict_do_nothing()
@@ -96,6 +96,6 @@ def _report(row: Row[Any]) -> StoredReport:
         version=row.version,
         watermark=row.watermark,
         as_of=row.as_of,
-        good_until=row.matures_at,
+        good_until=row.good_until,
         document=row.document,
     )

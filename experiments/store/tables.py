@@ -200,7 +200,7 @@ reports = Table(
     Column("as_of", BigInteger, primary_key=True),
     Column("revision", Integer, primary_key=True, autoincrement=False),
     Column("version", Text, primary_key=True),
-    Column("matures_at", BigInteger),
+    Column("good_until", BigInteger),
     Column("document", JSON, nullable=False),
 )
 

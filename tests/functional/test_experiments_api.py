@@ -177,3 +177,16 @@ def test_environments_do_not_see_each_other(service, admin: httpx.Client):
     item = {"type": "exposure", "experiment": "button", "variant": "grey", "unit_id": "u"}
     verdict = staging.post("/api/v1/events", json={"events": [item]}).json()["results"][0]
     assert verdict["error"]["code"] == "UNKNOWN_EXPERIMENT"
+
+
+def test_a_report_that_has_not_changed_is_not_sent_again(admin: httpx.Client):
+    admin.post("/api/v1/experiments", json=BUTTON)
+    admin.post("/api/v1/experiments/button/start")
+    url = "/api/v1/experiments/button/results"
+    first = admin.get(url)
+    assert first.status_code == 200
+    same = admin.get(url, headers={"If-None-Match": first.headers["ETag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    admin.patch("/api/v1/experiments/button", json={"name": "Another"})
+    changed = admin.get(url, headers={"If-None-Match": first.headers["ETag"]})
+    assert (changed.status_code, changed.json()["name"]) == (200, "Another")

@@ -165,7 +165,7 @@ def upgrade() -> None:
         sa.Column("as_of", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
-        sa.Column("matures_at", sa.BigInteger()),
+        sa.Column("good_until", sa.BigInteger()),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint(
             "environment", "experiment", "watermark", "as_of", "revision", "version"
