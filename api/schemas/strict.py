@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 from marshmallow.validate import Validator
 
-from experiments.definitions.experiment import KEY_PATTERN
+from experiments.definitions.keys import KEY_PATTERN
 from experiments.definitions.time import Instant, format_instant, parse_instant
 
 _KEY_RULE = validate.Regexp(

@@ -97,7 +97,16 @@ class Reports:
             return Report(document, _etag(standing.revision, 0, standing.updated_at))
         watermark = read_watermark(self._database)
         with self._database.read() as connection:
-            found = find_report(connection, environment, key, standing.revision, VERSION, watermark)
+            found = find_report(
+                connection,
+                environment,
+                key,
+                standing.phase.number,
+                "",
+                standing.revision,
+                VERSION,
+                watermark,
+            )
         if found is not None and (found.good_until is None or now() < found.good_until):
             return _report(found)
         job = self._job(standing, metrics, watermark)
@@ -115,9 +124,11 @@ class Reports:
         Raises `NotFound` EXPERIMENT_NOT_FOUND, REPORT_NOT_FOUND.
         """
         with self._database.read() as connection:
-            if find_standing(connection, environment, key) is None:
+            standing = find_standing(connection, environment, key)
+            if standing is None:
                 raise _unknown(key)
-            found = find_latest_report(connection, environment, key, as_of)
+            number = standing.phase.number if standing.phase else 0
+            found = find_latest_report(connection, environment, key, number, "", as_of)
         if found is None:
             raise NotFound(
                 "REPORT_NOT_FOUND",
@@ -205,6 +216,8 @@ class Reports:
         report = StoredReport(
             environment=standing.environment,
             experiment=experiment.key,
+            phase=phase.number,
+            segment="",
             revision=standing.revision,
             version=VERSION,
             watermark=task.watermark,

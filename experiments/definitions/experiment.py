@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from experiments.definitions.errors import Invalid, Problem
+from experiments.definitions.keys import KEY_PATTERN
+from experiments.definitions.prerequisite import Prerequisite, prerequisites_from, prerequisites_to
+from experiments.definitions.schedule import (
+    NO_SCHEDULE,
+    Schedule,
+    schedule_from_document,
+    schedule_problems,
+    schedule_to_document,
+)
 
-KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}$"
 ROLES = ("goal", "guardrail", "secondary")
 BASES = ("sequential", "fixed", "bayesian")
 CORRECTIONS = (
@@ -67,7 +75,37 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerUse:
+    """The share of a layer, a fraction of all its units, that the experiment takes for itself."""
+
+    key: str
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """Makes the experiment a holdout: units kept out of every experiment of a layer, or of all."""
+
+    layer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sticky:
+    """A unit keeps its variant whatever happens to traffic and attributes.
+
+    `fallback` is the attribute that stands in while the unit's own id is not known. Assignments
+    are kept under `bucket_version`; units with one below `min_bucket_version` may not enter.
+    """
+
+    bucket_version: int = 0
+    min_bucket_version: int = 0
+    fallback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
+    """`overrides` are the units that testers give a variant, by variant."""
+
     key: str
     name: str
     hypothesis: str
@@ -82,6 +120,12 @@ class Experiment:
     assignment: str
     time_zone: str
     plan: Plan = field(default_factory=Plan)
+    layer: LayerUse | None = None
+    holdout: Holdout | None = None
+    sticky: Sticky | None = None
+    prerequisites: tuple[Prerequisite, ...] = ()
+    overrides: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    schedule: Schedule = NO_SCHEDULE
 
     @property
     def control(self) -> Variant:
@@ -100,6 +144,7 @@ def experiment_from_document(document: Document) -> Experiment:
     key = document["key"]
     variants = _variants(document["variants"])
     plan = Plan(**document.get("plan", {}))
+    layer, holdout, sticky = (document.get(name) for name in ("layer", "holdout", "sticky"))
     experiment = Experiment(
         key=key,
         name=document.get("name") or key,
@@ -115,8 +160,23 @@ def experiment_from_document(document: Document) -> Experiment:
         assignment=document.get("assignment", "internal"),
         time_zone=document.get("time_zone", "UTC"),
         plan=plan,
+        layer=None if layer is None else LayerUse(layer["key"], float(layer["size"])),
+        holdout=None if holdout is None else Holdout(holdout.get("layer")),
+        sticky=None if sticky is None else Sticky(**sticky),
+        prerequisites=prerequisites_from(document.get("prerequisites", ())),
+        overrides=tuple(
+            (variant, tuple(units)) for variant, units in document.get("overrides", {}).items()
+        ),
+        schedule=schedule_from_document(document.get("schedule") or {}),
     )
-    problems = [*_identity(experiment), *_arms(experiment), *_measures(experiment), *_plan(plan)]
+    problems = [
+        *_identity(experiment),
+        *_arms(experiment),
+        *_measures(experiment),
+        *_plan(plan),
+        *_delivery(experiment),
+        *schedule_problems(experiment.schedule),
+    ]
     if problems:
         raise Invalid.of(problems)
     return experiment
@@ -158,6 +218,12 @@ def experiment_to_document(experiment: Experiment) -> Document:
             "power": plan.power,
             "minimum_effect": plan.minimum_effect,
         },
+        "layer": None if experiment.layer is None else asdict(experiment.layer),
+        "holdout": None if experiment.holdout is None else asdict(experiment.holdout),
+        "sticky": None if experiment.sticky is None else asdict(experiment.sticky),
+        "prerequisites": prerequisites_to(experiment.prerequisites),
+        "overrides": {variant: list(units) for variant, units in experiment.overrides},
+        "schedule": schedule_to_document(experiment.schedule),
     }
 
 
@@ -250,6 +316,45 @@ def _arms(experiment: Experiment) -> list[Problem]:
                 f"the weights sum to {total:.6g}; change them so that they sum to 1",
             )
         )
+    return problems
+
+
+def _delivery(experiment: Experiment) -> list[Problem]:
+    problems: list[Problem] = []
+    layer, sticky = experiment.layer, experiment.sticky
+    if layer is not None and not 0.0001 <= layer.size <= 1:
+        problems.append(
+            Problem("layer.size", "LAYER_SIZE_INVALID", "a share of a layer is 0.0001 to 1")
+        )
+    if experiment.holdout is not None and layer is not None:
+        problems.append(
+            Problem(
+                "layer", "HOLDOUT_IN_LAYER", "a holdout takes no share of a layer; leave it out"
+            )
+        )
+    if sticky is not None and not 0 <= sticky.min_bucket_version <= sticky.bucket_version:
+        problems.append(
+            Problem(
+                "sticky.min_bucket_version",
+                "BUCKET_VERSION_INVALID",
+                "versions are 0 or more, and the least one is not above the present one",
+            )
+        )
+    if sticky is not None and sticky.fallback == experiment.unit_type:
+        problems.append(
+            Problem("sticky.fallback", "FALLBACK_INVALID", "the fallback is another unit type")
+        )
+    taken: dict[str, str] = {}
+    for variant, units in experiment.overrides:
+        if experiment.variant(variant) is None:
+            problems.append(
+                Problem(f"overrides.{variant}", "VARIANT_UNKNOWN", f"no variant {variant!r}")
+            )
+        problems += [
+            Problem(f"overrides.{variant}", "OVERRIDE_TWICE", f"{unit!r} is in {taken[unit]!r} too")
+            for unit in units
+            if taken.setdefault(unit, variant) != variant
+        ]
     return problems
 
 

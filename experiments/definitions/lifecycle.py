@@ -13,6 +13,7 @@ from typing import Any
 
 from experiments.definitions.errors import Conflict, Problem
 from experiments.definitions.experiment import Experiment
+from experiments.definitions.layer import Slice
 from experiments.definitions.time import Instant
 
 DRAFT, RUNNING, PAUSED = "draft", "running", "paused"
@@ -40,14 +41,27 @@ class Run:
         return self.started_at <= instant and (self.ended_at is None or instant < self.ended_at)
 
 
+MAIN, DRY_RUN, HOLDBACK = "main", "dry_run", "holdback"
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One randomisation: its seed and the stretches in which it ran (a pause ends one)."""
+    """One randomisation: its seed and the stretches in which it ran (a pause ends one).
+
+    In a dry run units are assigned and counted while all get the control's value. A hold-back
+    follows a ship: a share stays with the control and goes on being measured. `weights` are the
+    shares of the variants by key; `slices` those of the layer, in ten-thousandths. `step` is that
+    of the ramp, reached at `step_at`.
+    """
 
     number: int
     seed: str
     runs: tuple[Run, ...]
-    kind: str = "main"
+    kind: str = MAIN
+    weights: tuple[tuple[str, float], ...] = ()
+    slices: tuple[Slice, ...] = ()
+    step: int = 0
+    step_at: Instant | None = None
 
     @property
     def started_at(self) -> Instant:

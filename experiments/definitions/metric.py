@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.definitions.errors import Invalid, Problem
-from experiments.definitions.experiment import KEY_PATTERN
+from experiments.definitions.keys import KEY_PATTERN
 from experiments.definitions.time import HOUR, Instant
 
 KINDS = ("conversion", "count", "sum", "mean", "ratio")

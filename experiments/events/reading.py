@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from experiments.definitions.errors import Problem
-from experiments.definitions.experiment import KEY_PATTERN
+from experiments.definitions.keys import KEY_PATTERN
 from experiments.definitions.time import Instant, parse_instant
 from experiments.events.event_ids import canonical_text, digest_of
 from experiments.events.records import UnitId

@@ -109,4 +109,13 @@ def _columns(standing: Standing) -> Document:
 
 def _phase(document: Document) -> Phase:
     runs = tuple(Run(**run) for run in document["runs"])
-    return Phase(document["number"], document["seed"], runs, document["kind"])
+    return Phase(
+        number=document["number"],
+        seed=document["seed"],
+        runs=runs,
+        kind=document["kind"],
+        weights=tuple((key, weight) for key, weight in document.get("weights", ())),
+        slices=tuple((start, end) for start, end in document.get("slices", ())),
+        step=document.get("step", 0),
+        step_at=document.get("step_at"),
+    )

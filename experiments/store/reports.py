@@ -15,10 +15,15 @@ from experiments.store.tables import reports
 
 @dataclass(frozen=True, slots=True)
 class StoredReport:
-    """`good_until`: when the same log would give another report, None for never."""
+    """`good_until`: when the same log would give another report, None for never.
+
+    `segment` is "" for everybody, else the key of a segment and its revision, as in "vip@3".
+    """
 
     environment: str
     experiment: str
+    phase: int
+    segment: str
     revision: int
     version: str
     watermark: int
@@ -35,6 +40,8 @@ def insert_report(connection: Connection, report: StoredReport) -> None:
         .values(
             environment=report.environment,
             experiment=report.experiment,
+            phase=report.phase,
+            segment=report.segment,
             watermark=report.watermark,
             as_of=report.as_of,
             revision=report.revision,
@@ -50,13 +57,15 @@ def find_report(
     connection: Connection,
     environment: str,
     experiment: str,
+    phase: int,
+    segment: str,
     revision: int,
     version: str,
     watermark: int,
 ) -> StoredReport | None:
     """The latest report of exactly this definition, software and log."""
     row = connection.execute(
-        _of(environment, experiment)
+        _of(environment, experiment, phase, segment)
         .where(
             reports.c.revision == revision,
             reports.c.version == version,
@@ -69,10 +78,15 @@ def find_report(
 
 
 def find_latest_report(
-    connection: Connection, environment: str, experiment: str, at_least: int | None = None
+    connection: Connection,
+    environment: str,
+    experiment: str,
+    phase: int,
+    segment: str,
+    at_least: int | None = None,
 ) -> StoredReport | None:
     """The newest report, or the first one whose watermark is `at_least` so high."""
-    query = _of(environment, experiment)
+    query = _of(environment, experiment, phase, segment)
     if at_least is None:
         query = query.order_by(reports.c.watermark.desc(), reports.c.as_of.desc())
     else:
@@ -82,9 +96,9 @@ def find_latest_report(
     return None if row is None else _report(row)
 
 
-def _of(environment: str, experiment: str) -> sa.Select[Any]:
-    return sa.select(reports).where(
-        reports.c.environment == environment, reports.c.experiment == experiment
+def _of(environment: str, experiment: str, phase: int, segment: str) -> sa.Select[Any]:
+    return sa.select(reports).filter_by(
+        environment=environment, experiment=experiment, phase=phase, segment=segment
     )
 
 
@@ -92,6 +106,8 @@ def _report(row: Row[Any]) -> StoredReport:
     return StoredReport(
         environment=row.environment,
         experiment=row.experiment,
+        phase=row.phase,
+        segment=row.segment,
         revision=row.revision,
         version=row.version,
         watermark=row.watermark,

@@ -52,6 +52,8 @@ api_keys = Table(
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("secret_sha256", Text, nullable=False),
+    Column("payload", Text, nullable=False, server_default="plain"),
+    Column("secure_attributes", JSON, nullable=False, server_default="[]"),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
@@ -72,15 +74,58 @@ experiments = Table(
     Column("updated_at", BigInteger, nullable=False),
 )
 
-metrics = Table(
-    "metrics",
+
+def _definitions(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("environment", Text, primary_key=True),
+        Column("key", Text, primary_key=True),
+        Column("revision", Integer, nullable=False),
+        Column("document", JSON, nullable=False),
+        Column("created_at", BigInteger, nullable=False),
+        Column("updated_at", BigInteger, nullable=False),
+    )
+
+
+metrics = _definitions("metrics")
+segments = _definitions("segments")
+layers = _definitions("layers")
+features = _definitions("features")
+
+# Which variant a unit keeps, whatever happens to weights and attributes. `slot` is the experiment
+# and its bucket version, as the SDKs write it.
+sticky_assignments = Table(
+    "sticky_assignments",
     metadata,
     Column("environment", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("revision", Integer, nullable=False),
-    Column("document", JSON, nullable=False),
+    Column("unit_type", Text, primary_key=True),
+    Column("unit_id", Text, primary_key=True),
+    Column("slot", Text, primary_key=True),
+    Column("variant", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Who does what the clock asks for: one process at a time, until its lease runs out.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+# What the scheduler did or could not do, for people to read.
+notices = Table(
+    "notices",
+    metadata,
+    Column("environment", Text, primary_key=True),
+    Column("id", Text, primary_key=True),  # ordered by time
+    Column("experiment", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
 )
 
 # Append-only: who did what to which thing, with the thing before and after.
@@ -190,12 +235,15 @@ dead_letters = Table(
     Column("body", Text, nullable=False),
 )
 
-# Finished reports. What names one: experiment, revision, version, watermark, as_of.
+# Finished reports. What names one: experiment, phase, segment, revision, version, watermark, as_of.
+# `segment` is "" for everybody, else the key of a segment and its revision, as in "vip@3".
 reports = Table(
     "reports",
     metadata,
     Column("environment", Text, primary_key=True),
     Column("experiment", Text, primary_key=True),
+    Column("phase", Integer, primary_key=True, autoincrement=False),
+    Column("segment", Text, primary_key=True),
     Column("watermark", BigInteger, primary_key=True),
     Column("as_of", BigInteger, primary_key=True),
     Column("revision", Integer, primary_key=True, autoincrement=False),
