@@ -1,4 +1,7 @@
-"""POST /api/v1/assignments: which variant a unit gets. No database on this path."""
+"""POST /api/v1/assignments: which variant a unit gets. No database on this path.
+
+Plain requests do not come here: `api.fast_assignments` answers them as this view would.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def assign(body: Document) -> Response:
     assignments = snapshot.environment(current_actor().environment).assign(
         body["unit_id"], body["unit_type"], body["attributes"], body["experiments"]
     )
-    documents = [_document(one) for one in assignments]
+    documents = [assignment_document(one) for one in assignments]
     if body["log_exposure"]:
         _log_exposures(body, documents)
     response = jsonify({"unit_id": body["unit_id"], "assignments": documents})
@@ -38,7 +41,8 @@ def assign(body: Document) -> Response:
     return response
 
 
-def _document(assignment: Assignment) -> Document:
+def assignment_document(assignment: Assignment) -> Document:
+    """An assignment as the answer has it."""
     document: dict[str, Any] = {
         "experiment": assignment.experiment,
         "feature": assignment.feature,

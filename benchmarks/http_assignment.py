@@ -1,0 +1,100 @@
+"""Load POST /api/v1/assignments, and what it has to keep up with, on one core each.
+
+Twenty live experiments, every other one behind an audience; random UUIDs as units. All of them
+are asked for against an empty Flask view that is sent the same requests under the same settings
+of gunicorn; one of them against the frontend API of Unleash 7 with one toggle, which a client
+asks in its own way. The servers have one core and the client the other; they take turns, and the
+best turn of each counts. Last, how long a change takes to be seen by every worker.
+
+    .venv/bin/python benchmarks/http_assignment.py
+"""
+
+import contextlib
+import json
+import os
+import random
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import http_load
+import snapshot_propagation
+import unleash
+from http_load import Target, Turn, request
+from service import EXPERIMENTS, evenhand
+
+from api import gunicorn_config
+
+UNITS, TURNS = 2_000, 5
+EMPTY_BAR, UNLEASH_BAR = 1.0, 1.5
+CLIENT_LIMIT = 0.9  # a client busier than that may have slowed a server
+
+
+@contextlib.contextmanager
+def empty_view(folder: Path) -> Iterator[int]:
+    port = http_load.unused_port()
+    settings = {
+        "bind": f"127.0.0.1:{port}",
+        "worker-class": gunicorn_config.worker_class,
+        "threads": gunicorn_config.threads,
+        "keep-alive": gunicorn_config.keepalive,
+        "config": os.devnull,
+    }
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", *options, "empty_view:app"]
+    up = f"http://127.0.0.1:{port}/"
+    with http_load.started(command, {}, up, folder / "empty.log", Path(__file__).parent):
+        yield port
+
+
+def assignments(port: int, key: str, units: list[str], names: list[str] | None) -> Target:
+    asked = {} if names is None else {"experiments": names}
+    bodies = [{"unit_id": unit, "attributes": {"country": "FR"}, **asked} for unit in units]
+    headers = {"Authorization": f"Bearer {key}"}
+    texts = [json.dumps(one).encode() for one in bodies]
+    return Target(port, [request("POST", "/api/v1/assignments", headers, one) for one in texts])
+
+
+def row(name: str, mine: Turn, other: Turn, bar: float) -> bool:
+    """Print it; whether the bar is held."""
+    ratio = mine.rate / other.rate
+    print(f"  {name:<44}{mine.rate:>8,.0f}{other.rate:>10,.0f}{ratio:>8.2f}×{bar:>6.1f}×")
+    busiest = max(mine.busy, other.busy)
+    if busiest > CLIENT_LIMIT:
+        print(f"  the client's core was {busiest:.0%} busy: it may have slowed the faster one")
+    return ratio >= bar
+
+
+def main() -> int:
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+        print("this needs Linux and two cores, one for the servers and one for the client")
+        return 2
+    rng = random.Random(1)
+    units = [str(uuid.UUID(int=rng.getrandbits(128), version=4)) for _ in range(UNITS)]
+    print(f"answers a second, best of {TURNS} turns of {http_load.TURN:.0f} s, one core\n")
+    print(f"  {'':<44}{'ours':>8}{'theirs':>10}{'ratio':>8}{'bar':>8}")
+    held = True
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        port, key = stack.enter_context(evenhand(folder))
+        empty = stack.enter_context(empty_view(folder))
+        every = assignments(port, key, units, None)
+        pair = http_load.alternate(every, Target(empty, every.requests), TURNS)
+        held &= row(f"{EXPERIMENTS} experiments / an empty Flask view", *pair, EMPTY_BAR)
+        try:
+            toggle = stack.enter_context(unleash.frontend(folder, units))
+        except unleash.Missing as missing:
+            print(f"  the comparison with Unleash is left out: {missing}")
+        else:
+            one = assignments(port, key, units, ["experiment-01"])
+            pair = http_load.alternate(one, toggle, TURNS)
+            held &= row("one of them / one toggle of Unleash", *pair, UNLEASH_BAR)
+    return int(not (held & (snapshot_propagation.main() == 0)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
