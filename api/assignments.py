@@ -17,6 +17,7 @@ from experiments.assignment.evaluate import Assignment
 from experiments.definitions.errors import EvenhandError
 from experiments.definitions.experiment import Document
 from experiments.definitions.time import now
+from experiments.snapshot import Snapshot
 
 blueprint = Blueprint("assignments", __name__, description="Ask which variant a unit gets")
 blueprint.after_request(cross_origin)
@@ -29,9 +30,7 @@ blueprint.after_request(cross_origin)
 def assign(body: Document) -> Response:
     """Assign a unit in one, several or all experiments, and say why."""
     snapshot = services().snapshots.current()
-    assignments = snapshot.environment(current_actor().environment).assign(
-        body["unit_id"], body["unit_type"], body["attributes"], body["experiments"]
-    )
+    assignments = assigned(snapshot, current_actor().environment, body)
     documents = [assignment_document(one) for one in assignments]
     if body["log_exposure"]:
         _log_exposures(body, documents)
@@ -39,6 +38,13 @@ def assign(body: Document) -> Response:
     if snapshot.stale:
         response.headers["Evenhand-Stale"] = "true"
     return response
+
+
+def assigned(snapshot: Snapshot, environment: str, body: Document) -> list[Assignment]:
+    """What the unit of a checked request gets."""
+    return snapshot.environment(environment).assign(
+        body["unit_id"], body["unit_type"], body["attributes"], body["experiments"]
+    )
 
 
 def assignment_document(assignment: Assignment) -> Document:

@@ -126,10 +126,11 @@ def key_in(authorization: str, api_key: str | None) -> str | None:
 def cross_origin(response: Response) -> Response:
     """Let browsers of any site call a client route; no credentials are involved."""
     response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
-    response.headers["Access-Control-Allow-Headers"] = (
-        "authorization, x-api-key, content-type, if-none-match"
-    )
     response.headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"
-    response.headers["Access-Control-Max-Age"] = "7200"
+    if request.method == "OPTIONS":  # a browser reads the rest from its preflight only
+        response.headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
+        response.headers["Access-Control-Allow-Headers"] = (
+            "authorization, x-api-key, content-type, if-none-match"
+        )
+        response.headers["Access-Control-Max-Age"] = "7200"
     return response

@@ -2,36 +2,39 @@
 
 A layer of WSGI in front of the application. It answers only what it can answer exactly as the
 view does, and hands every other request on untouched, so that errors, limits and rules exist
-once, in Flask. Key and body are read by the same functions, the assignment is the same call, and
-the headers are made by the application's own hooks.
+once, in Flask. Address and kinds of key are those of the view; key and body are read by the same
+functions, the assignment is the same call, and the headers are made by the application's hooks.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, jsonify
 
-from api.assignments import assign, assignment_document, blueprint
+from api.assignments import assign, assigned, assignment_document, blueprint
 from api.auth import admit, key_in
 from api.json_body import MAX_BODY, parse_json
 from api.schemas.strict import check_json, is_storable
 from api.services import EXTENSION, Services
 from experiments.assignment.evaluate import Assignment
+from experiments.definitions.errors import EvenhandError
+from experiments.definitions.experiment import Document
 from experiments.definitions.keys import KEY_PATTERN
-from experiments.snapshot import EnvironmentPicture
+from experiments.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _ENDPOINT = f"{blueprint.name}.{assign.__name__}"
 _FIELDS = frozenset({"unit_id", "unit_type", "attributes", "experiments", "log_exposure"})
+_UNUSUAL = frozenset({"HTTP_CONTENT_ENCODING", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE"})
 _SCALARS = frozenset({bool, int, float, type(None)})
-_KEPT_TEXTS = 10_000  # of one environment; those of a picture are far fewer, unless it makes new
+_KEPT_TEXTS = 10_000
 _key = re.compile(KEY_PATTERN + r"\Z")
 
 
@@ -40,82 +43,64 @@ class FastAssignments:
 
     def __init__(self, app: Flask) -> None:
         self.flask: WSGIApplication = app.wsgi_app
-        self._services: Services = app.extensions[EXTENSION]
+        self.path = next(app.url_map.iter_rules(_ENDPOINT)).rule
         self._view = app.view_functions[_ENDPOINT]
-        self._path = next(app.url_map.iter_rules(_ENDPOINT)).rule
-        self._headers = _headers(app)
+        self._services: Services = app.extensions[EXTENSION]
         self._dumps: Callable[..., str] = app.json.dumps
-        self._texts: dict[str, _Texts] = {}
+        self._kind, *self._headers = _headers(app, self.path)
+        self._texts: _Texts | None = None
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == self._path and environ["REQUEST_METHOD"] == "POST":
-            answer = self._answer(environ)
+        if environ["PATH_INFO"] == self.path and environ["REQUEST_METHOD"] == "POST":
+            answer = self.answer(environ)
             if answer is not None:
-                kind, *others = self._headers
                 length = "Content-Length", str(len(answer))
-                start_response("200 OK", [kind, length, *others])
+                start_response("200 OK", [self._kind, length, *self._headers])
                 return [answer]
         return self.flask(environ, start_response)
 
-    def _answer(self, environ: WSGIEnvironment) -> bytes | None:
+    def answer(self, environ: WSGIEnvironment) -> bytes | None:
         """The body of the answer, None where the request is for Flask."""
-        length = environ.get("CONTENT_LENGTH", "")
-        if not (length.isascii() and length.isdigit() and len(length) < 8):
+        length = _length(environ)
+        if length is None or not _UNUSUAL.isdisjoint(environ):
             return None
-        if int(length) > MAX_BODY:
+        key = key_in(environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY"))
+        try:
+            actor = admit(self._services, self._view, key)
+        except EvenhandError:
+            return None
+        body = environ["wsgi.input"].read(length)
+        environ["wsgi.input"] = BytesIO(body)
+        if len(body) != length:
             return None
         try:
-            key = key_in(environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_API_KEY"))
-            actor = admit(self._services, self._view, key)
-            body = environ["wsgi.input"].read(int(length))
-            environ["wsgi.input"] = BytesIO(body)
-            return self._assigned(actor.environment, parse_json(body))
+            asked = _plain(parse_json(body))
+            return None if asked is None else self._assigned(actor.environment, asked)
         except Exception:  # noqa: BLE001 — Flask meets it too, and has the answer for it
             return None
 
-    def _assigned(self, environment: str, body: Any) -> bytes | None:
-        if not _is_plain(body):
-            return None
+    def _assigned(self, environment: str, asked: Document) -> bytes | None:
         snapshot = self._services.snapshots.current()
         if snapshot.stale:
             return None
-        picture = snapshot.environment(environment)
-        texts = self._texts.get(environment)
-        if texts is None or texts.picture is not picture:
-            texts = self._texts[environment] = _Texts(picture, self._dumps)
-        keys = body.get("experiments")
-        if not texts.answers(keys):
-            return None
-        unit_id: str = body["unit_id"]
-        assignments = picture.assign(
-            unit_id, body.get("unit_type", "id"), body.get("attributes", {}), keys
-        )
+        texts = self._texts
+        if texts is None or texts.snapshot is not snapshot:
+            texts = self._texts = _Texts(snapshot, self._dumps)
+        assignments = assigned(snapshot, environment, asked)
         return b'{"unit_id":%b,"assignments":[%b]}\n' % (
-            json.dumps(unit_id).encode("ascii"),
+            json.dumps(asked["unit_id"]).encode("ascii"),
             texts.joined(assignments),
         )
 
 
 class _Texts:
-    """The JSON of a picture's assignments, which are the same few objects again and again."""
+    """The JSON of a snapshot's assignments, which are the same few objects again and again."""
 
-    def __init__(self, picture: EnvironmentPicture, dumps: Callable[..., str]) -> None:
-        self.picture = picture
+    def __init__(self, snapshot: Snapshot, dumps: Callable[..., str]) -> None:
+        self.snapshot = snapshot
         self._dumps = dumps
         # By identity; the assignment is kept beside its text, so that no other takes its place.
         self._known: dict[int, tuple[bytes, Assignment]] = {}
-        self._sticky = {
-            key
-            for key, live in picture.experiments.items()
-            if live.standing.experiment.sticky is not None
-        }
-
-    def answers(self, keys: list[str] | None) -> bool:
-        """Whether every name is known and none needs what is stored of the unit."""
-        if keys is None:
-            return not self._sticky
-        known = self.picture.experiments
-        return all(key in known and key not in self._sticky for key in keys)
 
     def joined(self, assignments: list[Assignment]) -> bytes:
         known = self._known
@@ -134,35 +119,54 @@ class _Texts:
         return text
 
 
-def _is_plain(body: Any) -> bool:
-    """Whether `AssignmentRequest` surely takes the body and nothing is to be written."""
-    if type(body) is not dict or not body.keys() <= _FIELDS:
-        return False
-    unit_type, experiments = body.get("unit_type", "id"), body.get("experiments")
-    return (
-        body.get("log_exposure", False) is False
-        and _is_text(body.get("unit_id"), 256)
-        and type(unit_type) is str
-        and (unit_type == "id" or _key.match(unit_type) is not None)
-        and (experiments is None or _are_texts(experiments))
-        and _are_attributes(body.get("attributes", _NOTHING))
+def _length(environ: WSGIEnvironment) -> int | None:
+    """How long the body is, None where Flask has to say something about it."""
+    text = environ.get("CONTENT_LENGTH", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 8):
+        return None
+    length = int(text)
+    return length if length <= MAX_BODY else None
+
+
+def _plain(body: Any) -> Document | None:
+    """What `AssignmentRequest` makes of a body that it surely takes, None of any other.
+
+    A request to log exposures is not plain.
+    """
+    if type(body) is not dict:
+        return None
+    asked = {
+        "unit_type": "id",
+        "attributes": {},
+        "experiments": None,
+        "log_exposure": False,
+        **body,
+    }
+    plain = (
+        asked.keys() == _FIELDS
+        and asked["log_exposure"] is False
+        and _is_unit(asked["unit_id"])
+        and (asked["unit_type"] == "id" or _is_key(asked["unit_type"]))
+        and (asked["experiments"] is None or _are_keys(asked["experiments"]))
+        and _are_attributes(asked["attributes"])
     )
+    return asked if plain else None
 
 
-_NOTHING: Mapping[str, Any] = {}
-
-
-def _is_text(value: Any, longest: int) -> bool:
+def _is_unit(value: Any) -> bool:
     return (
         type(value) is str
-        and 1 <= len(value) <= longest
+        and 1 <= len(value) <= 256
         and ((value.isascii() and "\x00" not in value) or is_storable(value))
     )
 
 
-def _are_texts(keys: Any) -> bool:
-    """Whether it is a list of names; that each is known is asked of the picture."""
-    return type(keys) is list and 1 <= len(keys) <= 1000 and all(type(key) is str for key in keys)
+def _is_key(value: Any) -> bool:
+    return type(value) is str and _key.match(value) is not None
+
+
+def _are_keys(keys: Any) -> bool:
+    return type(keys) is list and 1 <= len(keys) <= 1000 and all(map(_is_key, keys))
 
 
 def _are_attributes(attributes: Any) -> bool:
@@ -170,17 +174,15 @@ def _are_attributes(attributes: Any) -> bool:
         return False
     for key, value in attributes.items():
         kind = type(value)
-        plain = kind in _SCALARS or (kind is str and value.isascii() and "\x00" not in value)
-        if not (plain and key.isascii() and "\x00" not in key):
+        flat = kind in _SCALARS or (kind is str and value.isascii() and "\x00" not in value)
+        if not (flat and key.isascii() and "\x00" not in key):
             check_json(attributes)  # raises what Flask shall say
             return True
     return True
 
 
-def _headers(app: Flask) -> list[tuple[str, str]]:
-    """What every good answer carries, made by the hooks that Flask would call."""
-    response = app.response_class(mimetype=app.json.mimetype)  # type: ignore[attr-defined]
-    for name in (blueprint.name, None):
-        for hook in reversed(app.after_request_funcs.get(name, [])):
-            response = app.ensure_sync(hook)(response)
+def _headers(app: Flask, path: str) -> list[tuple[str, str]]:
+    """What every good answer carries beside its length, made as Flask makes it."""
+    with app.test_request_context(path, method="POST"):
+        response = app.process_response(jsonify())
     return [pair for pair in response.headers.items() if pair[0] != "Content-Length"]
