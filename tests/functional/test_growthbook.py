@@ -444,11 +444,14 @@ def test_streams_hold_a_quarter_of_the_threads(start_service, new_sqlite):
     def supported() -> bool:
         return "x-sse-support" in httpx.get(features).headers
 
-    with httpx.stream("GET", sub) as first:
-        next(payloads(first.iter_lines()))
+    # The iterators are kept: httpx closes a stream whose iterator is collected.
+    with httpx.stream("GET", sub, timeout=20) as first:
+        told = payloads(first.iter_lines())
+        next(told)
         assert supported()
-        with httpx.stream("GET", sub) as second:
-            next(payloads(second.iter_lines()))
+        with httpx.stream("GET", sub, timeout=20) as second:
+            told_too = payloads(second.iter_lines())
+            next(told_too)
             assert not supported()
             refused = httpx.get(sub)
             assert (refused.status_code, refused.json()["code"]) == (503, "STREAMS_FULL")

@@ -194,10 +194,8 @@ def test_overrides_hold_until_the_experiment_stops():
 
 def test_a_dry_run_assigns_while_all_get_the_control():
     picture = picture_of([running("button", terms=Terms(dry_run=True))])
-    seen = {
-        (one.variant, one.value, one.reason)
-        for one in map(lambda u: given(picture, u, "button"), UNITS)
-    }
+    answers = [given(picture, unit, "button") for unit in UNITS]
+    seen = {(one.variant, one.value, one.reason) for one in answers}
     assert seen == {("old", "old", "SPLIT"), ("new", "old", "SPLIT")}
 
 
