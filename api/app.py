@@ -23,6 +23,7 @@ from experiments.registry import Experiments, Metrics
 from experiments.sdk_payload import Payloads
 from experiments.settings import VERSION, Settings
 from experiments.snapshot import Snapshots
+from experiments.sticky import StickyAssignments
 from experiments.store.database import Database
 
 RESOURCES = (experiments_resource, metrics, assignments, events, results, power)
@@ -98,6 +99,7 @@ def _compose(settings: Settings) -> Services:
         reports=Reports(database, settings),
         payloads=Payloads(),
         streams=Streams(),
+        sticky=StickyAssignments(database),
     )
 
 

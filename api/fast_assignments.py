@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, jsonify
 
-from api.assignments import assign, assigned, assignment_document, blueprint
+from api.assignments import assign, assignment_document, blueprint
 from api.auth import admit, key_in
 from api.json_body import MAX_BODY, parse_json
 from api.schemas.strict import check_json, is_storable
 from api.services import EXTENSION, Services
+from experiments.assignment import answers
 from experiments.assignment.evaluate import Assignment
 from experiments.definitions.errors import EvenhandError
 from experiments.definitions.experiment import Document
@@ -81,20 +82,27 @@ class FastAssignments:
 
     def _assigned(self, environment: str, asked: Document) -> bytes | None:
         snapshot = self._services.snapshots.current()
-        if snapshot.stale:
+        picture = snapshot.environment(environment)
+        if snapshot.stale or picture.sticks:
             return None
         texts = self._texts
         if texts is None or texts.snapshot is not snapshot:
             texts = self._texts = _Texts(snapshot, self._dumps)
-        assignments = assigned(snapshot, environment, asked)
+        found = answers.assign(
+            picture,
+            asked["unit_id"],
+            asked["unit_type"],
+            asked["attributes"],
+            asked["experiments"],
+        )
         return b'{"unit_id":%b,"assignments":[%b]}\n' % (
             json.dumps(asked["unit_id"]).encode("ascii"),
-            texts.joined(assignments),
+            texts.joined(found.assignments),
         )
 
 
 class _Texts:
-    """The JSON of a snapshot's assignments, which are the same few objects again and again."""
+    """The JSON of a snapshot's assignments, which mostly are the same few objects again and again."""
 
     def __init__(self, snapshot: Snapshot, dumps: Callable[..., str]) -> None:
         self.snapshot = snapshot
@@ -131,7 +139,7 @@ def _length(environ: WSGIEnvironment) -> int | None:
 def _plain(body: Any) -> Document | None:
     """What `AssignmentRequest` makes of a body that it surely takes, None of any other.
 
-    A request to log exposures is not plain.
+    A request to log exposures is not plain: it writes.
     """
     if type(body) is not dict:
         return None

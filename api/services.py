@@ -15,6 +15,7 @@ from experiments.registry import Experiments, Metrics
 from experiments.sdk_payload import Payloads
 from experiments.settings import Settings
 from experiments.snapshot import Snapshots
+from experiments.sticky import StickyAssignments
 from experiments.store.database import Database
 
 EXTENSION = "evenhand"
@@ -32,6 +33,7 @@ class Services:
     reports: Reports
     payloads: Payloads
     streams: Streams
+    sticky: StickyAssignments
 
     def close(self) -> None:
         """Commit what waits in this process and let go of the database."""

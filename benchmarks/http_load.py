@@ -19,7 +19,7 @@ from pathlib import Path
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 CONNECTIONS = 8
-TURN = 2.0  # seconds
+TURN = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,12 @@ def _is_whole(answer: bytes) -> bool:
     return len(body) >= int(head[start:].split(b"\r", 1)[0])
 
 
-def alternate(ours: Target, theirs: Target, turns: int) -> tuple[Turn, Turn]:
-    """The best turn of each, taken one after the other after one that does not count."""
+def alternate(ours: Target, theirs: Target, turns: int) -> list[tuple[Turn, Turn]]:
+    """Pairs of turns, one right after the other, after one that does not count."""
     os.sched_setaffinity(0, {CLIENT_CORE})
-    turn(ours, 1)
-    turn(theirs, 1)
-    pairs = [(turn(ours), turn(theirs)) for _ in range(turns)]
-    mine, other = (max(column, key=lambda one: one.rate) for column in zip(*pairs, strict=True))
-    return mine, other
+    turn(ours)
+    turn(theirs)
+    return [(turn(ours), turn(theirs)) for _ in range(turns)]
 
 
 @contextlib.contextmanager

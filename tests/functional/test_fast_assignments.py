@@ -212,6 +212,8 @@ def test_odd_lengths_are_answered_alike(sides: Sides, body: dict, stated: str):
         (gzip.compress(b'{"unit_id":"a"}'), 400),
         (b'{"unit_id":"a","attributes":{"s":"\\ud800"}}', 422),
         (b'{"unit_id":"a\\u0000"}', 422),
+        (b'{"unit_id":"' + b"a" * 256 + b'"}', 200),
+        (b'{"unit_id":"' + b"a" * 257 + b'"}', 422),
         (b'{"unit_id":"a","colour":1}', 422),
         (b'{"unit_id":"a","experiments":[]}', 422),
         (b'{"unit_id":"a","experiments":["a b"]}', 422),
