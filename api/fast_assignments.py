@@ -102,7 +102,7 @@ class FastAssignments:
 
 
 class _Texts:
-    """The JSON of a snapshot's assignments, which mostly are the same few objects again and again."""
+    """The JSON of a snapshot's assignments, mostly the same few objects again and again."""
 
     def __init__(self, snapshot: Snapshot, dumps: Callable[..., str]) -> None:
         self.snapshot = snapshot
