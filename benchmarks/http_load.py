@@ -28,11 +28,13 @@ class Target:
 
     port: int
     requests: Sequence[bytes]
+    process: int
 
 
 @dataclass(frozen=True)
 class Turn:
     rate: float  # answers a second
+    per_core: float  # answers a second of what the server's process and its children worked
     busy: float  # fraction of the time in which the client's core worked
 
 
@@ -48,6 +50,7 @@ def turn(target: Target, seconds: float = TURN) -> Turn:
     """Load it for that long; an answer other than 200 ends the benchmark."""
     following = cycle(target.requests)
     waiting = {}
+    served = _worked(target.process)
     with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
         for _ in range(CONNECTIONS):
             link = stack.enter_context(socket.create_connection(("127.0.0.1", target.port), 5))
@@ -74,7 +77,16 @@ def turn(target: Target, seconds: float = TURN) -> Turn:
                 else:
                     del waiting[link]
         spent = end - begun
-        return Turn(answered / spent, (time.process_time() - worked) / spent)
+        busy = (time.process_time() - worked) / spent
+        return Turn(answered / spent, answered / (_worked(target.process) - served), busy)
+
+
+def _worked(process: int) -> float:
+    """Seconds of processor time, of its children too."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(_worked(int(child)) for child in children)
 
 
 def _is_whole(answer: bytes) -> bool:

@@ -17,8 +17,8 @@ EXPERIMENTS = 20
 
 
 @contextlib.contextmanager
-def evenhand(folder: Path, workers: int = 1) -> Iterator[tuple[int, str]]:
-    """The service with its experiments running: its port, and an admin key."""
+def evenhand(folder: Path, workers: int = 1) -> Iterator[tuple[int, str, int]]:
+    """The service with its experiments running: its port, an admin key, its process."""
     url = f"sqlite:///{folder}/evenhand.db"
     database = Database(url)
     migrate(database)
@@ -34,7 +34,8 @@ def evenhand(folder: Path, workers: int = 1) -> Iterator[tuple[int, str]]:
     }
     command = [sys.executable, "-m", "gunicorn", "wsgi:app"]
     up = f"http://127.0.0.1:{port}"
-    with http_load.started(command, environ, f"{up}/healthz", folder / "evenhand.log", ROOT):
+    log = folder / "evenhand.log"
+    with http_load.started(command, environ, f"{up}/healthz", log, ROOT) as process:
         headers = {"Authorization": f"Bearer {key}"}
         with httpx.Client(base_url=f"{up}/api/v1", headers=headers, timeout=30) as admin:
             for number in range(EXPERIMENTS):
@@ -44,4 +45,4 @@ def evenhand(folder: Path, workers: int = 1) -> Iterator[tuple[int, str]]:
                 document = {"key": name, "variants": weighted, "audience": audience}
                 admin.post("/experiments", json=document).raise_for_status()
                 admin.post(f"/experiments/{name}/start").raise_for_status()
-        yield port, key
+        yield port, key, process.pid

@@ -55,7 +55,7 @@ def seconds_until_seen(
 def main() -> int:
     verbs = {"pause": "DISABLED", "resume": "SPLIT"}
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        port, key = stack.enter_context(evenhand(Path(name), WORKERS))
+        port, key, _ = stack.enter_context(evenhand(Path(name), WORKERS))
 
         def connect() -> HTTPConnection:
             return stack.enter_context(contextlib.closing(HTTPConnection("127.0.0.1", port, 30)))

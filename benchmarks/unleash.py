@@ -49,13 +49,14 @@ def frontend(folder: Path, units: Sequence[str]) -> Iterator[Target]:
         }
         command = [wheel / "bin" / "node", CACHE / "node_modules/unleash-server/dist/server.js"]
         url = f"http://127.0.0.1:{port}"
-        with http_load.started(command, environ, f"{url}/health", folder / "unleash.log", folder):
+        log = folder / "unleash.log"
+        with http_load.started(command, environ, f"{url}/health", log, folder) as process:
             _define(f"{url}/api/admin/projects/default/features")
             headers = {"Authorization": FRONTEND}
             paths = [f"/api/frontend?userId={unit}" for unit in units]
-            target = Target(port, [request("GET", path, headers) for path in paths])
+            requests = [request("GET", path, headers) for path in paths]
             _wait_for_toggle(url, paths)
-            yield target
+            yield Target(port, requests, process.pid)
 
 
 def _install(wheel: Path) -> None:
