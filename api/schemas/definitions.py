@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from api.paging import PageFields, PageQuery
 from api.schemas.delivery import DeliveryFields, HoldoutUseSchema
+from api.schemas.schedule import ScheduleSchema
 from api.schemas.strict import (
     Flag,
     Json,
@@ -91,6 +93,7 @@ class ExperimentFields(DeliveryFields):
     )
     time_zone = Text(longest=64, metadata=says("IANA name; default UTC"))
     plan = fields.Nested(PlanSchema, metadata=says("How it is analysed"))
+    schedule = fields.Nested(ScheduleSchema, metadata=says("What happens by the clock"))
 
 
 class ExperimentCreation(ExperimentFields):
@@ -145,14 +148,11 @@ class ExperimentAnswer(ExperimentCreation):
     )
 
 
-class ExperimentList(StrictSchema):
+class ExperimentList(PageFields):
     experiments = fields.List(fields.Nested(ExperimentAnswer), required=True)
-    total = fields.Integer(required=True, metadata=says("Of all pages"))
-    page = fields.Integer(required=True)
-    page_size = fields.Integer(required=True)
 
 
-class ExperimentQuery(StrictSchema):
+class ExperimentQuery(PageQuery):
     status = fields.String(
         validate=validate.OneOf(STATUSES), metadata=says("Only those in this state")
     )
@@ -161,12 +161,6 @@ class ExperimentQuery(StrictSchema):
     )
     tag = Text(longest=100, metadata=says("Only those with this tag"))
     search = Text(longest=200, metadata=says("Part of the key, name or owner"))
-    page = fields.Integer(
-        load_default=1, validate=validate.Range(1, 1_000_000), metadata=says("From 1")
-    )
-    page_size = fields.Integer(
-        load_default=100, validate=validate.Range(1, 1000), metadata=says("Experiments a page")
-    )
 
 
 class StartOptions(StrictSchema):
@@ -227,5 +221,5 @@ class MetricAnswer(MetricCreation):
     updated_at = Moment(required=True)
 
 
-class MetricList(StrictSchema):
+class MetricList(PageFields):
     metrics = fields.List(fields.Nested(MetricAnswer), required=True)

@@ -40,9 +40,9 @@ class Experiments:
 
     def create(self, environment: str, document: Document, actor: str) -> Standing:
         experiment = experiment_from_document(document)
-        at = now()
-        standing = Standing(environment, experiment, DRAFT, 1, at, at)
         with change(self._database) as connection:
+            at = now()
+            standing = Standing(environment, experiment, DRAFT, 1, at, at)
             defined = read_defined(connection, environment)
             check_experiment(defined.with_experiment(experiment), experiment)
             if not insert_standing(connection, standing):
@@ -89,8 +89,8 @@ class Experiments:
         expected_revision: int | None = None,
     ) -> Standing:
         """Change the fields named in `changes`; `plan` is merged, every other field replaced."""
-        at = now()
         with change(self._database) as connection:
+            at = now()
             before = _found(find_standing(connection, environment, key), environment, key)
             check_expected(before.revision, expected_revision)
             if changes.get("key", key) != key:
@@ -159,7 +159,7 @@ class Experiments:
                 )
             standing = move(before, verb, at if started_at is None else started_at, winner)
             if verb == "start":
-                checks = pre_flight(standing, list_standings(connection, environment))
+                checks = pre_flight(standing, read_defined(connection, environment))
                 failed = failures(checks)
                 if failed:
                     raise Conflict("PRE_FLIGHT_FAILED", failed[0].message, failed)

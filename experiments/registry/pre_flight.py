@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from experiments.definitions.errors import Problem
 from experiments.definitions.lifecycle import PAUSED, RUNNING, SHIPPED, Standing
+from experiments.registry.defined import Defined
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,27 +18,13 @@ class Check:
     message: str
 
 
-def pre_flight(standing: Standing, others: list[Standing]) -> tuple[Check, ...]:
+def pre_flight(standing: Standing, defined: Defined) -> tuple[Check, ...]:
     experiment = standing.experiment
     goals = [use.metric for use in experiment.metrics if use.role == "goal"]
-    rivals = [
-        other.experiment.key
-        for other in others
-        if other.status in {RUNNING, PAUSED, SHIPPED}
-        and other.experiment.feature == experiment.feature
-        and other.experiment.key != experiment.key
-    ]
     empty = [variant.key for variant in experiment.variants if variant.weight == 0]
     plan = experiment.plan
     return (
-        Check("FEATURE_FREE", "ok", f"nothing else fills the feature {experiment.feature!r}")
-        if not rivals
-        else Check(
-            "FEATURE_FREE",
-            "fail",
-            f"{rivals[0]!r} already fills the feature {experiment.feature!r}; archive it or give"
-            " this experiment a feature of its own",
-        ),
+        _feature_free(standing, defined),
         Check("TRAFFIC", "ok", f"{experiment.traffic:.4g} of the eligible units enter")
         if experiment.traffic > 0
         else Check("TRAFFIC", "warn", "traffic is 0: nobody enters until it is raised"),
@@ -52,6 +39,30 @@ def pre_flight(standing: Standing, others: list[Standing]) -> tuple[Check, ...]:
         Check("PLAN", "ok", f"{plan.planned_units} units are planned")
         if plan.planned_units
         else Check("PLAN", "warn", "no planned_units: the report waits 7 days before it says ship"),
+    )
+
+
+def _feature_free(standing: Standing, defined: Defined) -> Check:
+    """Only the rules of a feature's document say which of several experiments comes first."""
+    key, feature = standing.experiment.key, standing.experiment.feature
+    rivals = [
+        other.experiment.key
+        for other in defined.fillers(feature)
+        if other.status in {RUNNING, PAUSED, SHIPPED} and other.experiment.key != key
+    ]
+    if not rivals:
+        return Check("FEATURE_FREE", "ok", f"nothing else fills the feature {feature!r}")
+    if feature in defined.features:
+        return Check(
+            "FEATURE_FREE",
+            "ok",
+            f"{', '.join(rivals)} fill the feature {feature!r} too, in the order of its rules",
+        )
+    return Check(
+        "FEATURE_FREE",
+        "fail",
+        f"{rivals[0]!r} already fills the feature {feature!r}; archive it, give this experiment a"
+        " feature of its own, or create the feature with rules that set the order",
     )
 
 
