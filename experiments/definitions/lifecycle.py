@@ -174,6 +174,9 @@ _LOCKED = {
     "feature": "the apps already ask for it",
     "audience": "units that are in would drop out",
     "assignment": "it says who decided",
+    "layer": "its units are shared out",
+    "holdout": "units that are held out would meet what they were kept from",
+    "prerequisites": "units that are in would drop out",
 }
 
 
