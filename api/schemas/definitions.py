@@ -119,6 +119,15 @@ class PhaseSchema(StrictSchema):
     phase = fields.Integer(required=True, attribute="number")
     kind = fields.String(required=True)
     seed = fields.String(required=True, metadata=says("The seed of the hash"))
+    weights = fields.Function(
+        lambda phase: dict(phase.weights),
+        metadata={**says("The shares of the variants"), "type": "object"},
+    )
+    slices = fields.List(
+        fields.List(fields.Integer()),
+        metadata=says("What it holds of its layer, in ten-thousandths"),
+    )
+    step = fields.Integer(metadata=says("Of the ramp, from 0"))
     started_at = Moment(required=True)
     ended_at = Moment(required=True, allow_none=True)
     runs = fields.List(
@@ -165,10 +174,27 @@ class ExperimentQuery(PageQuery):
 
 class StartOptions(StrictSchema):
     started_at = Moment(metadata=says("In the past, for data gathered elsewhere; default: now"))
+    dry_run = fields.Boolean(
+        load_default=False,
+        metadata=says("Assign and log while everybody gets the control; start again in earnest"),
+    )
 
 
 class ShipOptions(StrictSchema):
     variant = Key(required=True, metadata=says("The winner, for everybody in the audience"))
+    holdback = fields.Float(
+        validate=validate.Range(0, 1, min_inclusive=False, max_inclusive=False),
+        metadata=says("The share of all units that stays with the control and is measured on"),
+    )
+
+
+class RerandomiseOptions(StrictSchema):
+    weights = fields.Dict(
+        keys=Key(),
+        values=fields.Float(validate=validate.Range(0, 1)),
+        metadata=says("By variant, 0 for those left out; default: as they are"),
+    )
+    traffic = fields.Float(validate=validate.Range(0, 1), metadata=says("Default: as it is"))
 
 
 class NoOptions(StrictSchema):

@@ -87,8 +87,8 @@ def test_what_is_wrong_is_named(admin: httpx.Client, changes: dict[str, Any], co
 def test_what_would_drop_units_is_fixed_at_the_start(admin: httpx.Client):
     experiment(admin, **{**DELIVERY, "schedule": {}})
     move(admin, "test", "start")
-    for name in ("layer", "prerequisites"):
+    for name in ("layer", "sticky", "prerequisites"):
         changed = admin.patch(URL, json={name: NOTHING[name]})
         assert refused(changed) == (409, "LOCKED_AFTER_START"), name
-    for name in ("sticky", "overrides", "schedule"):
+    for name in ("overrides", "schedule"):
         assert admin.patch(URL, json={name: NOTHING[name]}).status_code == 200, name

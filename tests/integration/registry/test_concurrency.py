@@ -10,6 +10,7 @@ from threading import Barrier
 import pytest
 
 from experiments.definitions.errors import EvenhandError
+from experiments.definitions.layer import SLOTS
 from experiments.registry import Experiments, Features, Layers, Segments
 from experiments.store.audit import list_audit
 from experiments.store.database import Database
@@ -134,6 +135,25 @@ def test_of_two_that_fill_one_feature_one_starts(database: Database, _round: int
         *[partial(experiments.move, ENV, key, "start", "ann") for key in ("one", "two")]
     )
     assert sorted(outcome) == ["PRE_FLIGHT_FAILED", "done"]
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_shares_of_a_layer_do_not_overlap(database: Database, _round: int):
+    """Six that want a fifth each: five get one, and nobody's ten-thousandth is another's."""
+    layers, experiments = Layers(database, nobody), Experiments(database, nobody)
+    layers.create(ENV, {"key": "l"}, "ann")
+    keys = [f"e{number}" for number in range(6)]
+    for key in keys:
+        share = {"key": "l", "size": 0.2}
+        experiments.create(ENV, {"key": key, "variants": ARMS, "layer": share}, "ann")
+    outcome = at_once(*[partial(experiments.move, ENV, key, "start", "ann") for key in keys])
+    assert sorted(outcome) == ["LAYER_FULL"] + ["done"] * 5
+    held: list[int] = []
+    for key in keys:
+        phase = experiments.get(ENV, key).phase
+        for start, end in phase.slices if phase else ():
+            held += range(start, end)
+    assert sorted(held) == list(range(SLOTS))
 
 
 def test_one_key_is_taken_once(database: Database):
