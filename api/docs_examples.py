@@ -46,6 +46,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{_ONE_KEY}/start"): {},
     ("POST", f"{_ONE_KEY}/pause"): {},
     ("POST", f"{_ONE_KEY}/resume"): {},
+    ("POST", f"{_ONE_KEY}/rerandomise"): {"weights": {"control": 0.4, "treatment": 0.6}},
     ("POST", f"{_ONE_KEY}/stop"): {},
     ("POST", f"{_ONE_KEY}/ship"): {"variant": "treatment"},
     ("POST", f"{_ONE_KEY}/archive"): {},
