@@ -87,14 +87,20 @@ def test_a_holdout_stays_one_as_an_experiment_too(
     assert admin.patch(AS_EXPERIMENT, json={"tags": ["2031"]}).json()["tags"] == ["2031"]
 
 
-def test_the_name_that_sdks_read_it_by_is_its_own(admin: httpx.Client):
+def test_it_fills_no_feature(admin: httpx.Client):
     made(admin, "holdouts", key="quiet", size=0.05)
-    assert refused(post(admin, "features", **{**BANNER, "key": "quiet"})) == (422, "FEATURE_TAKEN")
-    filler = post(admin, "experiments", key="test", variants=ARMS, feature="quiet")
-    assert refused(filler) == (422, "FEATURE_TAKEN")
     assert refused(post(admin, "experiments", key="quiet", variants=ARMS)) == (409, "KEY_TAKEN")
-    made(admin, "features", **BANNER)
-    assert refused(post(admin, "holdouts", key="banner", size=0.1)) == (422, "FEATURE_TAKEN")
+    needs = [{"feature": "quiet", "condition": {"value": "open"}}]
+    needing = post(admin, "experiments", key="test", variants=ARMS, prerequisites=needs)
+    assert refused(needing) == (422, "PREREQUISITE_UNKNOWN")
+    feature = {**BANNER, "key": "quiet"}
+    rule = post(admin, "features", **feature, rules=[{"experiment": "quiet"}])
+    assert (refused(rule), places(rule)) == ((422, "RULE_HOLDOUT"), ["rules.0.experiment"])
+    # A feature or an experiment under the same name has nothing to do with it.
+    made(admin, "features", **feature)
+    experiment(admin, feature="quiet", prerequisites=[])
+    move(admin, "test", "start")
+    move(admin, "quiet", "start")
 
 
 def test_it_starts_and_stops_as_an_experiment(admin: httpx.Client):
