@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from api.paging import PageFields, PageQuery
-from api.schemas.delivery import DeliveryFields, HoldoutUseSchema
+from api.schemas.delivery import DeliveryFields
 from api.schemas.schedule import ScheduleSchema
 from api.schemas.strict import (
     Flag,
@@ -142,9 +142,6 @@ class CheckSchema(StrictSchema):
 
 
 class ExperimentAnswer(ExperimentCreation):
-    holdout = fields.Nested(
-        HoldoutUseSchema, required=True, allow_none=True, metadata=says("Where it is a holdout")
-    )
     environment = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
     revision = fields.Integer(required=True)

@@ -20,6 +20,7 @@ from tests.functional.definitions import (
 
 URL = "/api/v1/holdouts/quiet"
 AS_EXPERIMENT = "/api/v1/experiments/quiet"
+NOBODY = [{"key": "held_out", "weight": 0}, {"key": "open", "weight": 1}]
 
 
 def test_a_holdout_is_an_experiment_of_its_own_kind(admin: httpx.Client):
@@ -48,6 +49,21 @@ def test_a_holdout_is_an_experiment_of_its_own_kind(admin: httpx.Client):
     ]
 
 
+def test_the_long_way_makes_the_same(admin: httpx.Client):
+    short = made(admin, "holdouts", key="quiet", size=0.05)
+    whole = admin.get(AS_EXPERIMENT).json()
+    admin.delete(URL)
+    arms = [{"key": "held_out", "weight": 0.05}, {"key": "open", "weight": 0.95}]
+    long = made(admin, "experiments", key="quiet", holdout={}, variants=arms)
+    times = {"created_at", "updated_at"}
+    assert {**long, **{name: whole[name] for name in times}} == whole
+    again = admin.get(URL).json()
+    assert {**again, **{name: short[name] for name in times}} == short
+    for variants, code in ((arms[::-1], "HOLDOUT_FIXED"), (NOBODY, "HOLDOUT_SIZE_INVALID")):
+        answer = post(admin, "experiments", key="q", holdout={}, variants=variants)
+        assert (refused(answer), places(answer)) == ((422, code), ["variants"])
+
+
 @pytest.mark.parametrize(
     ("document", "code"),
     [
@@ -73,6 +89,7 @@ def test_what_is_wrong_is_named(admin: httpx.Client, document: dict[str, Any], c
         ({"traffic": 0.5}, "traffic"),
         ({"feature": "other"}, "feature"),
         ({"assignment": "external"}, "assignment"),
+        ({"schedule": {"ramp": [{"traffic": 0.5, "hours": 1}]}}, "schedule.ramp"),
         ({"variants": ARMS}, "variants"),
         ({"prerequisites": [{"feature": "test", "condition": {"value": True}}]}, "prerequisites"),
     ],
