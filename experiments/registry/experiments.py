@@ -25,7 +25,7 @@ from experiments.definitions.lifecycle import (
 from experiments.definitions.time import Instant, now
 from experiments.registry.defined import Defined, read_defined
 from experiments.registry.pre_flight import Check, failures, pre_flight
-from experiments.registry.references import check_experiment, check_release
+from experiments.registry.references import check_experiment, check_release, check_unneeded
 from experiments.registry.revisions import check_expected, stale
 from experiments.registry.writing import change
 from experiments.store.audit import AuditEntry, append_audit, list_audit
@@ -171,6 +171,8 @@ class Experiments:
                 raise Invalid(
                     "STARTED_AT_FUTURE", "started_at lies in the future; leave it out to start now"
                 )
+            if verb == "archive":
+                check_unneeded(read_defined(connection, environment), before.experiment)
             terms = Terms(winner=winner, holdback=holdback, dry_run=dry_run)
             if verb == "rerandomise":
                 terms = replace(terms, experiment=_anew(before.experiment, weights, traffic))

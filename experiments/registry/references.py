@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from experiments.assignment.conditions import compile_condition
+from experiments.assignment.conditions import attributes_of, compile_condition
 from experiments.definitions.errors import Conflict, Invalid, Problem
 from experiments.definitions.experiment import Experiment
 from experiments.definitions.feature import Feature, fits
@@ -51,21 +51,25 @@ def check_feature(defined: Defined, feature: Feature) -> None:
 def check_release(defined: Defined, experiment: Experiment) -> None:
     """Raise `Conflict` where somebody relies on a draft to fill its feature."""
     key, feature = experiment.key, experiment.feature
+    check_unneeded(defined, experiment)
     document = defined.features.get(feature)
-    if experiment.holdout is not None:
-        return
-    if document is None:
-        needing = features_needing(defined, feature)
-        if needing and len(defined.fillers(feature)) == 1:
-            raise Conflict(
-                "FEATURE_IN_USE",
-                f"only {key!r} fills the feature {feature!r}, which is a prerequisite of"
-                f" {', '.join(needing)}; take it out first",
-            )
-    elif any(rule.experiment == key for rule in document.rules):
+    if document is not None and any(rule.experiment == key for rule in document.rules):
         raise Conflict(
             "EXPERIMENT_IN_USE",
             f"a rule of the feature {feature!r} names {key!r}; take the rule out first",
+        )
+
+
+def check_unneeded(defined: Defined, experiment: Experiment) -> None:
+    """Raise `Conflict` where without it nothing would fill a feature that others wait for."""
+    key, feature = experiment.key, experiment.feature
+    fillers = [standing.experiment.key for standing in defined.fillers(feature)]
+    needing = features_needing(defined, feature)
+    if needing and fillers == [key] and feature not in defined.features:
+        raise Conflict(
+            "FEATURE_IN_USE",
+            f"only {key!r} fills the feature {feature!r}, which is a prerequisite of"
+            f" {', '.join(needing)}; take it out first",
         )
 
 
@@ -177,6 +181,14 @@ def _prerequisite_problems(
                 " fills it; create it first",
             )
         yield from condition_problems(defined, one.condition, f"{path}.{index}.condition")
+        for attribute in attributes_of(one.condition, defined.groups):
+            if attribute.partition(".")[0] != "value":
+                yield Problem(
+                    f"{path}.{index}.condition",
+                    "PREREQUISITE_ATTRIBUTE",
+                    f"a prerequisite sees the `value` of the feature and no {attribute!r}; put that"
+                    " into the audience, or into the condition of a rule",
+                )
 
 
 def _cycle_problems(defined: Defined, feature: str) -> Iterator[Problem]:
