@@ -94,7 +94,7 @@ def _compose(settings: Settings) -> Services:
         snapshots=snapshots,
         access=Access(snapshots, Keys(database).note_use),
         experiments=experiments,
-        metrics=Metrics(database),
+        metrics=Metrics(database, snapshots.refresh),
         intake=Intake(database, snapshots, queue_items=settings.queue_items),
         reports=reports,
         scheduler=Scheduler(database, experiments, reports),
