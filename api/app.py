@@ -97,7 +97,7 @@ def _compose(settings: Settings) -> Services:
         metrics=Metrics(database, snapshots.refresh),
         intake=Intake(database, snapshots, queue_items=settings.queue_items),
         reports=reports,
-        scheduler=Scheduler(database, experiments, reports),
+        scheduler=Scheduler(database, experiments, reports, settings),
         notices=Notices(database),
         payloads=Payloads(),
         streams=Streams(),

@@ -28,6 +28,7 @@ from experiments.store.experiments import (
     standing_to_document,
     update_standing,
 )
+from experiments.store.notices import Notice, append_notice
 
 
 class Experiments:
@@ -136,11 +137,13 @@ class Experiments:
         started_at: Instant | None = None,
         winner: str | None = None,
         expected_revision: int | None = None,
+        notice: Notice | None = None,
     ) -> tuple[Standing, tuple[Check, ...]]:
         """Take one step of the lifecycle. A start returns its pre-flight checks.
 
         `started_at` may lie in the past, for data that were gathered elsewhere. `winner` is the
-        variant that `ship` gives to everybody in the audience.
+        variant that `ship` gives to everybody in the audience. A `notice` is written with the
+        move, both or neither.
         """
         at = now()
         checks: tuple[Check, ...] = ()
@@ -162,6 +165,8 @@ class Experiments:
                 if failed:
                     raise Conflict("PRE_FLIGHT_FAILED", failed[0].message, failed)
             self._update(connection, before, standing, verb, actor, at)
+            if notice is not None:
+                append_notice(connection, notice)
         self._on_change()
         return standing, checks
 
@@ -172,8 +177,9 @@ class Experiments:
         step: int,
         actor: str,
         expected_revision: int | None = None,
+        notice: Notice | None = None,
     ) -> Standing:
-        """Raise the traffic to a step of the schedule's ramp."""
+        """Raise the traffic to a step of the schedule's ramp; a `notice` is written with it."""
         at = now()
         with change(self._database) as connection:
             before = _found(find_standing(connection, environment, key), environment, key)
@@ -188,6 +194,8 @@ class Experiments:
                 updated_at=at,
             )
             self._update(connection, before, standing, "ramp", actor, at)
+            if notice is not None:
+                append_notice(connection, notice)
         self._on_change()
         return standing
 

@@ -34,16 +34,12 @@ def is_raise_due(standing: Standing, at: Instant) -> bool:
 
 
 def is_watched(standing: Standing, at: Instant) -> bool:
-    """Whether a fresh report is to be looked at.
-
-    Only a sequential plan can show a harm early; the health is looked at before each raise.
-    """
+    """Whether a fresh report is to be looked at: always for a roll-back, and before each raise."""
     phase, experiment = standing.phase, standing.experiment
     if phase is None or phase.kind != MAIN or standing.status != RUNNING:
         return False
-    guarded = bool(experiment.schedule.ramp) or experiment.schedule.roll_back
-    early = guarded and experiment.plan.basis == "sequential" and bool(experiment.metrics)
-    return early or is_raise_due(standing, at)
+    judged = any(use.role != "secondary" for use in experiment.metrics)
+    return (experiment.schedule.roll_back and judged) or is_raise_due(standing, at)
 
 
 def wakes_at(standing: Standing, at: Instant) -> Instant | None:

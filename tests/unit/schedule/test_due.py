@@ -35,14 +35,13 @@ RAMP = [
 ]
 
 
-def draft(traffic: float = 1.0, basis: str = "sequential", **schedule: object) -> Standing:
+def draft(traffic: float = 1.0, **schedule: object) -> Standing:
     experiment = experiment_from_document(
         {
             "key": "button",
             "traffic": traffic,
             "variants": [{"key": "grey", "weight": 0.5}, {"key": "green", "weight": 0.5}],
             "metrics": [{"metric": "refund", "role": "guardrail"}],
-            "plan": {"basis": basis},
             "schedule": schedule,
         }
     )
@@ -114,16 +113,22 @@ def test_a_dry_run_does_not_ramp():
 
 
 def test_what_can_be_rolled_back_is_watched_all_the_time():
-    assert is_watched(ramping(), 1)
+    assert is_watched(ramping(roll_back=True), 1)
     assert is_watched(move(draft(roll_back=True), "start", 0), 1)
     assert not is_watched(move(draft(), "start", 0), 1)
     assert not is_watched(draft(roll_back=True), 1)
 
 
-def test_a_plan_that_cannot_act_early_is_looked_at_before_a_raise_only():
-    standing = ramping(basis="fixed")
-    assert not is_watched(standing, HOUR - 1)
-    assert is_watched(standing, HOUR)
+def test_what_nobody_asked_to_roll_back_is_looked_at_before_a_raise_only():
+    assert not is_watched(ramping(), HOUR - 1)
+    assert is_watched(ramping(), HOUR)
+
+
+def test_without_a_goal_or_a_guardrail_there_is_nothing_to_watch():
+    standing = move(draft(roll_back=True), "start", 0)
+    secondary = replace(standing.experiment.metrics[0], role="secondary")
+    experiment = replace(standing.experiment, metrics=(secondary,))
+    assert not is_watched(replace(standing, experiment=experiment), 1)
 
 
 def test_the_clock_wakes_for_what_comes_next():
