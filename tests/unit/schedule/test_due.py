@@ -14,6 +14,7 @@ from experiments.definitions.lifecycle import (
     RUNNING,
     STATUSES,
     Standing,
+    Terms,
     move,
 )
 from experiments.definitions.time import HOUR
@@ -65,6 +66,15 @@ def test_only_what_runs_or_is_paused_stops(status: str):
     standing = replace(move(draft(stop_at=20), "start", 0), status=status)
     assert by_clock(standing, 19) is None
     assert by_clock(standing, 20) == (STOP if status in {RUNNING, PAUSED} else None)
+
+
+def test_a_dry_run_starts_in_earnest_when_its_time_comes():
+    dry = move(draft(start_at=10, stop_at=20), "start", 5, Terms(dry_run=True))
+    assert [by_clock(dry, at) for at in (9, 10, 20)] == [None, START, STOP]
+    assert wakes_at(dry, 5) == 10
+    later = move(draft(start_at=10), "start", 15, Terms(dry_run=True))
+    assert by_clock(later, 16) is None, "somebody began it after that time"
+    assert by_clock(move(dry, "pause", 7), 12) is None
 
 
 def test_a_draft_without_a_start_waits_for_people():
