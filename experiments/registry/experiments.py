@@ -12,6 +12,7 @@ from experiments.definitions.experiment import (
     experiment_from_document,
     experiment_to_document,
 )
+from experiments.definitions.holdout import kind_of
 from experiments.definitions.layer import Slice, allocate
 from experiments.definitions.lifecycle import (
     DRAFT,
@@ -24,7 +25,7 @@ from experiments.definitions.lifecycle import (
 from experiments.definitions.time import Instant, now
 from experiments.registry.defined import Defined, read_defined
 from experiments.registry.pre_flight import Check, failures, pre_flight
-from experiments.registry.references import check_experiment, check_release
+from experiments.registry.references import check_experiment, check_release, check_unneeded
 from experiments.registry.revisions import check_expected, stale
 from experiments.registry.writing import change
 from experiments.store.audit import AuditEntry, append_audit, list_audit
@@ -49,9 +50,9 @@ class Experiments:
 
     def create(self, environment: str, document: Document, actor: str) -> Standing:
         experiment = experiment_from_document(document)
-        at = now()
-        standing = Standing(environment, experiment, DRAFT, 1, at, at)
         with change(self._database) as connection:
+            at = now()
+            standing = Standing(environment, experiment, DRAFT, 1, at, at)
             defined = read_defined(connection, environment)
             check_experiment(defined.with_experiment(experiment), experiment)
             if not insert_standing(connection, standing):
@@ -69,6 +70,7 @@ class Experiments:
         environment: str,
         *,
         status: str | None = None,
+        kind: str | None = None,
         tag: str | None = None,
         text: str | None = None,
     ) -> list[Standing]:
@@ -79,6 +81,7 @@ class Experiments:
             standing
             for standing in standings
             if status in {None, standing.status}
+            and kind in {None, kind_of(standing.experiment)}
             and (tag is None or tag in standing.experiment.tags)
             and (text is None or text.lower() in _searched(standing))
         ]
@@ -96,8 +99,8 @@ class Experiments:
         expected_revision: int | None = None,
     ) -> Standing:
         """Change the fields named in `changes`; `plan` is merged, every other field replaced."""
-        at = now()
         with change(self._database) as connection:
+            at = now()
             before = _found(find_standing(connection, environment, key), environment, key)
             check_expected(before.revision, expected_revision)
             if changes.get("key", key) != key:
@@ -171,6 +174,8 @@ class Experiments:
                 raise Invalid(
                     "STARTED_AT_FUTURE", "started_at lies in the future; leave it out to start now"
                 )
+            if verb == "archive":
+                check_unneeded(read_defined(connection, environment), before.experiment)
             terms = Terms(winner=winner, holdback=holdback, dry_run=dry_run)
             if verb == "rerandomise":
                 terms = replace(terms, experiment=_anew(before.experiment, weights, traffic))
