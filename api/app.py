@@ -13,6 +13,7 @@ from api import (
     holdouts,
     layers,
     metrics,
+    notices,
     power,
     results,
     segments,
@@ -31,6 +32,7 @@ from experiments.analysis.service import Reports
 from experiments.definitions.errors import Invalid
 from experiments.events import Intake
 from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
+from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload import Payloads
 from experiments.settings import VERSION, Settings
 from experiments.snapshot import Snapshots
@@ -48,6 +50,7 @@ RESOURCES = (
     events,
     results,
     power,
+    notices,
 )
 
 
@@ -110,6 +113,7 @@ def _compose(settings: Settings) -> Services:
     database = Database(settings.database_url)
     snapshots = Snapshots(database, settings.data_dir / "snapshot.json")
     experiments = Experiments(database, snapshots.refresh)
+    reports = Reports(database, settings)
     return Services(
         settings=settings,
         database=database,
@@ -122,7 +126,9 @@ def _compose(settings: Settings) -> Services:
         layers=Layers(database, snapshots.refresh),
         metrics=Metrics(database, snapshots.refresh),
         intake=Intake(database, snapshots, queue_items=settings.queue_items),
-        reports=Reports(database, settings),
+        reports=reports,
+        scheduler=Scheduler(database, experiments, reports, settings),
+        notices=Notices(database),
         payloads=Payloads(),
         streams=Streams(),
         sticky=StickyAssignments(database),

@@ -118,6 +118,8 @@ class RunSchema(StrictSchema):
 class PhaseSchema(StrictSchema):
     phase = fields.Integer(required=True, attribute="number")
     kind = fields.String(required=True)
+    step = fields.Integer(required=True, metadata=says("Of the ramp, from 0"))
+    step_at = Moment(required=True, allow_none=True, metadata=says("When it was reached"))
     seed = fields.String(required=True, metadata=says("The seed of the hash"))
     weights = fields.Function(
         lambda phase: dict(phase.weights),
@@ -127,7 +129,6 @@ class PhaseSchema(StrictSchema):
         fields.List(fields.Integer()),
         metadata=says("What it holds of its layer, in ten-thousandths"),
     )
-    step = fields.Integer(metadata=says("Of the ramp, from 0"))
     started_at = Moment(required=True)
     ended_at = Moment(required=True, allow_none=True)
     runs = fields.List(
