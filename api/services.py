@@ -11,7 +11,8 @@ from api.protocols.streams import Streams
 from experiments.access import Access
 from experiments.analysis.service import Reports
 from experiments.events import Intake
-from experiments.registry import Experiments, Metrics
+from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
+from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload import Payloads
 from experiments.settings import Settings
 from experiments.snapshot import Snapshots
@@ -28,15 +29,22 @@ class Services:
     snapshots: Snapshots
     access: Access
     experiments: Experiments
+    holdouts: Holdouts
+    features: Features
+    segments: Segments
+    layers: Layers
     metrics: Metrics
     intake: Intake
     reports: Reports
+    scheduler: Scheduler
+    notices: Notices
     payloads: Payloads
     streams: Streams
     sticky: StickyAssignments
 
     def close(self) -> None:
         """Commit what waits in this process and let go of the database."""
+        self.scheduler.close()
         self.intake.close()
         self.snapshots.close()
         self.database.dispose()

@@ -24,6 +24,7 @@ from experiments.assignment.splits import (
 )
 from experiments.definitions.experiment import Document
 from experiments.definitions.feature import Feature, FeatureRule
+from experiments.definitions.holdout import OPEN
 from experiments.definitions.lifecycle import ARCHIVED, DRAFT, RUNNING, STOPPED, Standing
 from experiments.definitions.segment import Segment
 
@@ -113,8 +114,7 @@ def _alone(standing: Standing, holding: Sequence[Standing], groups: SavedGroups)
 def _holdout(standing: Standing, groups: SavedGroups) -> Document:
     """Its value is the arm's key; who is in neither arm has the default, which is not held out."""
     rule = rule_document(standing, (), groups, everybody_has_control=True)
-    treatment = next(one for one in standing.experiment.variants if not one.control)
-    document: Document = {"defaultValue": treatment.key}
+    document: Document = {"defaultValue": OPEN}
     if rule is None:
         return document
     keys = [variant.key for variant in standing.experiment.variants]

@@ -14,12 +14,12 @@ from typing import Any
 
 from experiments.assignment.saved_groups import SavedGroups
 from experiments.definitions.experiment import Document, Experiment, Variant
+from experiments.definitions.holdout import HELD_OUT
 from experiments.definitions.layer import SLOTS, seed_of_layer
 from experiments.definitions.lifecycle import DRY_RUN, PAUSED, RUNNING, SHIPPED, Phase, Standing
 from experiments.definitions.prerequisite import Prerequisite
 
 HASH_VERSION = 2
-HELD_OUT = "held_out"
 EXACT = 2**53  # every whole number up to here is a float too
 
 

@@ -38,8 +38,8 @@ def running(key: str, at: int = 10, terms: Terms = NO_TERMS, **fields: Any) -> S
 
 
 def holdout(key: str, at: int, **fields: Any) -> Standing:
-    arms = [{"key": "held_out", "weight": 0.5}, {"key": "open", "weight": 0.5}]
-    return running(key, at, variants=arms, traffic=0.4, **{"holdout": {}, **fields})
+    arms = [{"key": "held_out", "weight": 0.2}, {"key": "open", "weight": 0.8}]
+    return running(key, at, variants=arms, **{"holdout": {}, **fields})
 
 
 def given(picture: EnvironmentPicture, unit: str, key: str, **attributes: Any) -> Assignment:
