@@ -138,6 +138,11 @@ class ShareSchema(StrictSchema):
     weight = fields.Float(required=True)
 
 
+class SegmentNameSchema(StrictSchema):
+    key = fields.String(required=True)
+    name = fields.String(required=True)
+
+
 class ResultsSchema(StrictSchema):
     experiment = fields.String(required=True)
     name = fields.String(required=True)
@@ -146,6 +151,13 @@ class ResultsSchema(StrictSchema):
     revision = fields.Integer(required=True)
     status = fields.String(required=True)
     phase = _optional(fields.Integer)
+    phase_kind = _optional(fields.String, "main, dry_run or holdback")
+    segment = fields.Nested(
+        SegmentNameSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null for everybody"},
+    )
     assignment = fields.String(required=True)
     basis = fields.String(required=True, metadata={"description": "The plan's"})
     alpha = fields.Float(required=True)

@@ -1,14 +1,16 @@
 """What to do now, in one sentence: the first rule that holds, in a fixed order.
 
 1. `unhealthy`: the numbers cannot be trusted.
-2. `roll_back`: a goal or a guardrail is significantly worse, however few units there are.
-3. `keep_running`: before the planned units, or without a plan before a week.
-4. `ship`: the primary goal (the first one) is better and no guardrail stands against it.
-5. `no_detectable_effect`: the primary goal's lift is known to be smaller than the minimum effect.
-6. `keep_running`.
+2. `keep_running`: a segment, a dry run or a holdout, which do not decide.
+3. `roll_back`: a goal or a guardrail is significantly worse, however few units there are.
+4. `keep_running`: a hold-back, after which there is nothing more to ship.
+5. `keep_running`: before the planned units, or without a plan before a week.
+6. `ship`: the primary goal (the first one) is better and no guardrail stands against it.
+7. `no_detectable_effect`: the primary goal's lift is known to be smaller than the minimum effect.
+8. `keep_running`.
 
 Each metric is judged on its own basis. Where the primary goal and every guardrail with a margin
-are judged sequentially, any look may decide, and the third rule comes after the fifth.
+are judged sequentially, any look may decide, and the fifth rule comes after the seventh.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 from experiments.analysis.judged import at_any_time, judged
 from experiments.analysis.wording import change, in_words, p_text, percent
 from experiments.definitions.experiment import Plan
+from experiments.definitions.lifecycle import DRY_RUN, HOLDBACK, MAIN
 from experiments.definitions.time import DAY, Instant
 
 FIRST_DAYS = 7
@@ -32,7 +35,7 @@ Document = dict[str, Any]
 class Evidence:
     """What a decision rests on. `health` and `metrics` are those of the results document.
 
-    `started_at` is None before the start; `ended` once nobody enters any more.
+    `started_at` is None before the start; `ended` once nobody enters the phase any more.
     """
 
     started_at: Instant | None
@@ -43,6 +46,9 @@ class Evidence:
     names: dict[str, str]
     health: Document
     metrics: list[Document]
+    phase_kind: str = MAIN
+    is_holdout: bool = False
+    segment: str | None = None  # its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,9 @@ def decide(evidence: Evidence) -> Decision:
     return (
         _not_begun(evidence)
         or _unhealthy(evidence)
+        or _for_reading(evidence)
         or _worse(evidence)
+        or _held_back(evidence)
         or (None if at_any_time(evidence.metrics) else _too_early(evidence))
         or _better(evidence)
         or _no_effect(evidence)
@@ -84,6 +92,8 @@ def days_left(started_at: Instant, as_of: Instant) -> int:
 def _not_begun(evidence: Evidence) -> Decision | None:
     if evidence.started_at is None:
         return _keep("not_started", "The experiment has not started.", {})
+    if evidence.segment is not None:
+        return None
     if not any(evidence.units.values()) and not evidence.health["crossovers"]["units"]:
         return _keep("no_units", "No unit has met the experiment yet.", {})
     return None
@@ -112,6 +122,29 @@ def _unhealthy(evidence: Evidence) -> Decision | None:
             {"crossovers": crossed["units"], "share": crossed["share"]},
         )
     return None
+
+
+def _for_reading(evidence: Evidence) -> Decision | None:
+    if evidence.segment is not None:
+        reason = f"{evidence.segment}: a part of the units does not decide; the whole does."
+        return _keep("segment", reason, {"segment": evidence.segment})
+    if evidence.phase_kind == DRY_RUN:
+        return _keep(
+            "dry_run",
+            "Dry run: everybody gets the control; check sample ratio and volume, then start.",
+            {},
+        )
+    if evidence.is_holdout:
+        return _keep("holdout", "Holdout: the sum of all launches against the held-out.", {})
+    return None
+
+
+def _held_back(evidence: Evidence) -> Decision | None:
+    if evidence.phase_kind != HOLDBACK:
+        return None
+    return _keep(
+        "holdback", "Hold-back: it is shipped, and a share stays with the control to compare.", {}
+    )
 
 
 def _worse(evidence: Evidence) -> Decision | None:

@@ -33,6 +33,7 @@ from experiments.analysis.cohort import (
     outcomes_of,
 )
 from experiments.analysis.moments import Row, findings, moments, tally
+from experiments.analysis.part import combinations, fulfilling, within
 from experiments.analysis.per_unit import per_unit
 from experiments.analysis.task import (
     Findings,
@@ -77,6 +78,10 @@ def run(task: Task, source: Source, *, memory: str, scratch: str) -> Findings:
             ("seen", "done"),
             (exposures_of(log, task), outcomes_of(log, task, several_ids=several_ids)),
         )
+    if task.part is not None:
+        combined = [row["described"] for row in rows(connection, combinations(exposures))]
+        chosen = fulfilling(combined, task.part)
+        exposures = _copied(connection, "part", within(exposures, chosen))
     _say({"progress": 0.6})
     tallies = rows(connection, tally(exposures))
     units = _copied(connection, "units", per_unit(exposures, outcomes, task))

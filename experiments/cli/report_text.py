@@ -36,6 +36,11 @@ def _head(document: Document, width: int, *, colour: bool) -> str:
     standing = document["status"] + (f" since {_moment(since)}" if since else "")
     name = document["experiment"]
     title = name if document["name"] == name else f"{document['name']} ({name})"
+    if document["phase_kind"] not in {None, "main"} or (document["phase"] or 1) > 1:
+        kind = document["phase_kind"].replace("_", " ")
+        standing += f", phase {document['phase']} ({kind})"
+    if document["segment"] is not None:
+        standing += f", segment {document['segment']['name']}"
     where = f"{document['environment']}, {standing}, as of {_moment(document['as_of'])}"
     lines = [_wrap(f"{title} · {where}", width), "", shown, _wrap(decision["reason"], width)]
     return "\n".join(lines)

@@ -62,7 +62,9 @@ def report(
         for key, use in zip(keys, uses, strict=True)
     )
     found = Findings(tuple(one for one in arms if one.exposed), crossovers, {}, 0)
-    return results(standing, defined, found, watermark=7, as_of=START + round(days * DAY))
+    return results(
+        standing, standing.phase, defined, found, watermark=7, as_of=START + round(days * DAY)
+    )
 
 
 @pytest.fixture(scope="session")
