@@ -178,6 +178,7 @@ def _answer(standing: Standing, checks: tuple[Check, ...] = ()) -> Answer:
 def _document(standing: Standing) -> Document:
     return {
         **experiment_to_document(standing.experiment),
+        "schedule": standing.experiment.schedule,
         "environment": standing.environment,
         "status": standing.status,
         "revision": standing.revision,

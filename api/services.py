@@ -12,6 +12,7 @@ from experiments.access import Access
 from experiments.analysis.service import Reports
 from experiments.events import Intake
 from experiments.registry import Experiments, Metrics
+from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload import Payloads
 from experiments.settings import Settings
 from experiments.snapshot import Snapshots
@@ -30,11 +31,14 @@ class Services:
     metrics: Metrics
     intake: Intake
     reports: Reports
+    scheduler: Scheduler
+    notices: Notices
     payloads: Payloads
     streams: Streams
 
     def close(self) -> None:
         """Commit what waits in this process and let go of the database."""
+        self.scheduler.close()
         self.intake.close()
         self.snapshots.close()
         self.database.dispose()

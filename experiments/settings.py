@@ -28,6 +28,7 @@ class Settings:
     analysis_memory: str = _ANALYSIS_MEMORY
     analysis_deadline: float = _ANALYSIS_DEADLINE
     queue_items: int = _QUEUE_ITEMS
+    scheduler: bool = True
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -40,6 +41,7 @@ class Settings:
             analysis_memory=env.get("EVENHAND_ANALYSIS_MEMORY", _ANALYSIS_MEMORY),
             analysis_deadline=_number(env, "EVENHAND_ANALYSIS_DEADLINE", _ANALYSIS_DEADLINE),
             queue_items=int(_number(env, "EVENHAND_QUEUE_ITEMS", _QUEUE_ITEMS)),
+            scheduler=_switch(env, "EVENHAND_SCHEDULER", default=True),
         )
 
 
@@ -54,3 +56,12 @@ def _number(env: Mapping[str, str], name: str, default: float) -> float:
     if not 0 < number < float("inf"):
         raise Invalid("SETTING_INVALID", f"{name} is {text!r}; set a number above 0")
     return number
+
+
+def _switch(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = env.get(name)
+    if text is None:
+        return default
+    if text not in {"on", "off"}:
+        raise Invalid("SETTING_INVALID", f"{name} is {text!r}; set on or off")
+    return text == "on"

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from api.schemas.schedule import ScheduleSchema
 from api.schemas.strict import (
     Flag,
     Json,
@@ -94,6 +95,7 @@ class ExperimentFields(StrictSchema):
     )
     time_zone = Text(longest=64, metadata=_says("IANA name; default UTC"))
     plan = fields.Nested(PlanSchema, metadata=_says("How it is analysed"))
+    schedule = fields.Nested(ScheduleSchema, metadata=_says("What happens by the clock"))
 
 
 class ExperimentCreation(ExperimentFields):
@@ -118,6 +120,8 @@ class RunSchema(StrictSchema):
 class PhaseSchema(StrictSchema):
     phase = fields.Integer(required=True, attribute="number")
     kind = fields.String(required=True)
+    step = fields.Integer(required=True, metadata=_says("Of the ramp, from 0"))
+    step_at = Moment(required=True, allow_none=True, metadata=_says("When it was reached"))
     seed = fields.String(required=True, metadata=_says("The seed of the hash"))
     started_at = Moment(required=True)
     ended_at = Moment(required=True, allow_none=True)

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,7 @@ from experiments.store.watermark import read_watermark
 # Each analysis may take all cores and `analysis_memory`: one at a time in a process.
 _AT_ONCE = 1
 _ATTEMPTS = 5  # to store a report, each waiting as long as the database may take
+_BEAT = 1.0  # seconds between two signs of life to who watches
 
 _log = logging.getLogger(__name__)
 
@@ -60,18 +62,24 @@ class Pending:
 
 @dataclass(slots=True)
 class _Job:
-    """One report in the making. Who asks before it has begun is served by it too."""
+    """One report in the making. Who asks before it has begun is served by it too.
+
+    `keep`: it is stored when it is done.
+    """
 
     revision: int
     watermark: int
+    keep: bool
     begun: bool = False
     progress: float = 0.0
     done: threading.Event = field(default_factory=threading.Event)
     report: StoredReport | None = None
     error: EvenhandError | None = None
 
-    def serves(self, revision: int, watermark: int) -> bool:
+    def serves(self, revision: int, watermark: int, *, keep: bool) -> bool:
         if self.done.is_set() or self.revision != revision:
+            return False
+        if keep and not self.keep and self.begun:
             return False
         return self.watermark >= watermark or not self.begun
 
@@ -117,18 +125,33 @@ class Reports:
             )
             return Report(document, _etag(subject, standing.revision, 0, standing.updated_at))
         watermark = read_watermark(self._database)
-        with self._database.read() as connection:
-            found = find_report(connection, *subject.name, standing.revision, VERSION, watermark)
-        if found is not None and (found.good_until is None or now() < found.good_until):
+        found = self._known(subject, watermark)
+        if found is not None:
             return _report(subject, found)
-        job = self._job(subject, metrics, watermark)
+        job = self._job(subject, metrics, watermark, keep=True)
         if not job.done.wait(max(0.0, asked + wait - time.monotonic())):
             return Pending(subject.phase.number, job.watermark, job.progress)
-        if job.error is not None:
-            raise job.error
-        if job.report is None:
-            raise AssertionError("a job that is done has a report or an error")
-        return _report(subject, job.report)
+        return _report(subject, _outcome(job))
+
+    def watch(self, environment: str, key: str, beat: Callable[[], None]) -> Report:
+        """A fresh report for who looks again and again: made where the log has moved, not stored.
+
+        It is of the latest phase and of everybody. Calls `beat` each second while it waits; what
+        that raises ends the wait. Raises as `results` does, and `NotFound` REPORT_NOT_FOUND for
+        a draft.
+        """
+        subject = find_subject(self._database, environment, key, None, None)
+        metrics = self._metrics(subject)
+        if subject.phase is None:
+            raise NotFound("REPORT_NOT_FOUND", f"{key!r} has not started; start it first")
+        watermark, name = read_watermark(self._database), (environment, key)
+        found = self._known(subject, watermark) or self._seen.get(name)
+        if found is None or not _holds(found, subject, watermark):
+            job = self._job(subject, metrics, watermark, keep=False)
+            while not job.done.wait(_BEAT):
+                beat()
+            found = self._seen[name] = _outcome(job)
+        return _report(subject, found)
 
     def stored(
         self,
@@ -168,7 +191,17 @@ class Reports:
             )
         return tuple(metrics[name] for name in uses)
 
-    def _job(self, subject: Subject, metrics: tuple[Metric, ...], watermark: int) -> _Job:
+    def _known(self, subject: Subject, watermark: int) -> StoredReport | None:
+        """The stored report of exactly this, while it holds."""
+        with self._database.read() as connection:
+            found = find_report(
+                connection, *subject.name, subject.standing.revision, VERSION, watermark
+            )
+        return found if found is not None and _holds(found, subject, watermark) else None
+
+    def _job(
+        self, subject: Subject, metrics: tuple[Metric, ...], watermark: int, *, keep: bool
+    ) -> _Job:
         """The job that will hold `watermark`, a new one where none does.
 
         A job that waits for its turn takes later watermarks too, so that under a stream of
@@ -177,10 +210,11 @@ class Reports:
         name, revision = subject.name, subject.standing.revision
         with self._lock:
             for job in self._jobs.get(name, []):
-                if job.serves(revision, watermark):
+                if job.serves(revision, watermark, keep=keep):
                     job.watermark = max(job.watermark, watermark)
+                    job.keep = job.keep or keep
                     return job
-            job = _Job(revision, watermark)
+            job = _Job(revision, watermark, keep)
             self._jobs.setdefault(name, []).append(job)
         threading.Thread(
             target=self._work, args=(job, subject, metrics), name="analysis", daemon=True
@@ -250,7 +284,8 @@ class Reports:
             good_until=good_until(document, phase, next_maturity(metrics, found), as_of),
             document=document,
         )
-        self._keep(report)
+        if job.keep:
+            self._keep(report)
         return report
 
     def _keep(self, report: StoredReport) -> None:
@@ -269,6 +304,25 @@ class Reports:
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
         self._jobs: dict[tuple[str, str, int, str], list[_Job]] = {}
+        self._seen: dict[tuple[str, str], StoredReport] = {}  # the last one that was watched
+
+
+def _outcome(job: _Job) -> StoredReport:
+    if job.error is not None:
+        raise job.error
+    if job.report is None:
+        raise AssertionError("a job that is done has a report or an error")
+    return job.report
+
+
+def _holds(report: StoredReport, subject: Subject, watermark: int) -> bool:
+    """Whether it is still what this definition and log would give."""
+    of = (report.environment, report.experiment, report.phase, report.segment)
+    return (
+        of == subject.name
+        and (report.revision, report.watermark) == (subject.standing.revision, watermark)
+        and (report.good_until is None or now() < report.good_until)
+    )
 
 
 def _report(subject: Subject, stored: StoredReport) -> Report:

@@ -156,6 +156,7 @@ class Experiments:
                 )
             standing = move(before, verb, at if started_at is None else started_at, winner)
             if verb == "start":
+                standing = _on_first_step(standing)
                 checks = pre_flight(standing, list_standings(connection, environment))
                 failed = failures(checks)
                 if failed:
@@ -163,6 +164,32 @@ class Experiments:
             self._update(connection, before, standing, verb, actor, at)
         self._on_change()
         return standing, checks
+
+    def ramp(
+        self,
+        environment: str,
+        key: str,
+        step: int,
+        actor: str,
+        expected_revision: int | None = None,
+    ) -> Standing:
+        """Raise the traffic to a step of the schedule's ramp."""
+        at = now()
+        with self._database.write() as connection:
+            before = _found(find_standing(connection, environment, key), environment, key)
+            check_expected(before.revision, expected_revision)
+            *earlier, phase = before.phases
+            traffic = before.experiment.schedule.ramp[step].traffic
+            standing = replace(
+                before,
+                experiment=replace(before.experiment, traffic=traffic),
+                phases=(*earlier, replace(phase, step=step, step_at=at)),
+                revision=before.revision + 1,
+                updated_at=at,
+            )
+            self._update(connection, before, standing, "ramp", actor, at)
+        self._on_change()
+        return standing
 
     def history(self, environment: str, key: str) -> list[AuditEntry]:
         with self._database.read() as connection:
@@ -183,6 +210,17 @@ class Experiments:
         if not update_standing(connection, after):
             raise stale()
         append_audit(connection, _entry(before, after, verb, actor, at))
+
+
+def _on_first_step(standing: Standing) -> Standing:
+    ramp, phase = standing.experiment.schedule.ramp, standing.phase
+    if not ramp or phase is None:
+        return standing
+    return replace(
+        standing,
+        experiment=replace(standing.experiment, traffic=ramp[0].traffic),
+        phases=(replace(phase, step=0, step_at=phase.started_at),),
+    )
 
 
 def _searched(standing: Standing) -> str:
