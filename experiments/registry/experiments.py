@@ -175,7 +175,7 @@ class Experiments:
     ) -> Standing:
         """Raise the traffic to a step of the schedule's ramp."""
         at = now()
-        with self._database.write() as connection:
+        with change(self._database) as connection:
             before = _found(find_standing(connection, environment, key), environment, key)
             check_expected(before.revision, expected_revision)
             *earlier, phase = before.phases

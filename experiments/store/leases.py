@@ -25,9 +25,9 @@ def take_lease(database: Database, name: str, holder: str, at: Instant, until: I
                 index_elements=[leases.c.name],
                 set_={"holder": holder, "expires_at": until},
                 where=sa.or_(leases.c.holder == holder, leases.c.expires_at <= at),
-            )
+            ).returning(leases.c.name)
         )
-        return taken.rowcount == 1
+        return taken.first() is not None
 
 
 def release_lease(database: Database, name: str, holder: str) -> None:
