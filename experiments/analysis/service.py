@@ -187,7 +187,8 @@ class Reports:
         if missing:
             raise NotFound(
                 "METRIC_NOT_FOUND",
-                f"{experiment.key!r} uses metrics that do not exist: {', '.join(missing)}; create them",
+                f"{experiment.key!r} uses metrics that do not exist: {', '.join(missing)};"
+                " create them",
             )
         return tuple(metrics[name] for name in uses)
 
