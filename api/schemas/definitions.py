@@ -123,6 +123,14 @@ class PhaseSchema(StrictSchema):
     step = fields.Integer(required=True, metadata=_says("Of the ramp, from 0"))
     step_at = Moment(required=True, allow_none=True, metadata=_says("When it was reached"))
     seed = fields.String(required=True, metadata=_says("The seed of the hash"))
+    weights = fields.Function(
+        lambda phase: dict(phase.weights),
+        metadata={**_says("The shares of the variants"), "type": "object"},
+    )
+    slices = fields.List(
+        fields.List(fields.Integer()),
+        metadata=_says("What it holds of its layer, in ten-thousandths"),
+    )
     started_at = Moment(required=True)
     ended_at = Moment(required=True, allow_none=True)
     runs = fields.List(
@@ -172,10 +180,27 @@ class ExperimentQuery(StrictSchema):
 
 class StartOptions(StrictSchema):
     started_at = Moment(metadata=_says("In the past, for data gathered elsewhere; default: now"))
+    dry_run = fields.Boolean(
+        load_default=False,
+        metadata=_says("Assign and log while everybody gets the control; start again in earnest"),
+    )
 
 
 class ShipOptions(StrictSchema):
     variant = Key(required=True, metadata=_says("The winner, for everybody in the audience"))
+    holdback = fields.Float(
+        validate=validate.Range(0, 1, min_inclusive=False, max_inclusive=False),
+        metadata=_says("The share of all units that stays with the control and is measured on"),
+    )
+
+
+class RerandomiseOptions(StrictSchema):
+    weights = fields.Dict(
+        keys=Key(),
+        values=fields.Float(validate=validate.Range(0, 1)),
+        metadata=_says("By variant, 0 for those left out; default: as they are"),
+    )
+    traffic = fields.Float(validate=validate.Range(0, 1), metadata=_says("Default: as it is"))
 
 
 class NoOptions(StrictSchema):
