@@ -158,6 +158,9 @@ class ResultsSchema(StrictSchema):
         allow_none=True,
         metadata={"description": "Null for everybody"},
     )
+    holdout = fields.Boolean(
+        required=True, metadata={"description": "Whether it measures all launches together"}
+    )
     assignment = fields.String(required=True)
     basis = fields.String(required=True, metadata={"description": "The plan's"})
     alpha = fields.Float(required=True)
@@ -165,8 +168,8 @@ class ResultsSchema(StrictSchema):
     watermark = fields.Integer(required=True, metadata={"description": "Changes up to here"})
     as_of = fields.String(required=True)
     version = fields.String(required=True)
-    started_at = _optional(fields.String)
-    ended_at = _optional(fields.String)
+    started_at = _optional(fields.String, "Of the phase")
+    ended_at = _optional(fields.String, "Of the phase, null while units may enter it")
     next_maturity_at = _optional(fields.String)
     control = fields.String(required=True)
     winner = _optional(fields.String)

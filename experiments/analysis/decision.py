@@ -1,16 +1,17 @@
 """What to do now, in one sentence: the first rule that holds, in a fixed order.
 
-1. `unhealthy`: the numbers cannot be trusted.
-2. `keep_running`: a segment, a dry run or a holdout, which do not decide.
-3. `roll_back`: a goal or a guardrail is significantly worse, however few units there are.
-4. `keep_running`: a hold-back, after which there is nothing more to ship.
-5. `keep_running`: before the planned units, or without a plan before a week.
-6. `ship`: the primary goal (the first one) is better and no guardrail stands against it.
-7. `no_detectable_effect`: the primary goal's lift is known to be smaller than the minimum effect.
-8. `keep_running`.
+1. `keep_running`: a segment, which never decides; the report of everybody does.
+2. `unhealthy`: the numbers cannot be trusted.
+3. `keep_running`: a dry run, in which nothing differs, or a holdout, which has nothing to ship.
+4. `roll_back`: a goal or a guardrail is significantly worse, however few units there are.
+5. `keep_running`: a hold-back, which measures what is shipped already.
+6. `keep_running`: before the planned units, or without a plan before a week.
+7. `ship`: the primary goal (the first one) is better and no guardrail stands against it.
+8. `no_detectable_effect`: the primary goal's lift is known to be smaller than the minimum effect.
+9. `keep_running`.
 
 Each metric is judged on its own basis. Where the primary goal and every guardrail with a margin
-are judged sequentially, any look may decide, and the fifth rule comes after the seventh.
+are judged sequentially, any look may decide, and the sixth rule comes after the eighth.
 """
 
 from __future__ import annotations
@@ -72,8 +73,10 @@ class Decision:
 def decide(evidence: Evidence) -> Decision:
     return (
         _not_begun(evidence)
+        or _segment(evidence)
         or _unhealthy(evidence)
-        or _for_reading(evidence)
+        or _dry_run(evidence)
+        or _holdout(evidence)
         or _worse(evidence)
         or _held_back(evidence)
         or (None if at_any_time(evidence.metrics) else _too_early(evidence))
@@ -97,6 +100,17 @@ def _not_begun(evidence: Evidence) -> Decision | None:
     if not any(evidence.units.values()) and not evidence.health["crossovers"]["units"]:
         return _keep("no_units", "No unit has met the experiment yet.", {})
     return None
+
+
+def _segment(evidence: Evidence) -> Decision | None:
+    if evidence.segment is None:
+        return None
+    return _keep(
+        "segment",
+        f"{evidence.segment} is a part of the units and does not decide: the report of everybody"
+        " does.",
+        {"segment": evidence.segment},
+    )
 
 
 def _unhealthy(evidence: Evidence) -> Decision | None:
@@ -124,27 +138,42 @@ def _unhealthy(evidence: Evidence) -> Decision | None:
     return None
 
 
-def _for_reading(evidence: Evidence) -> Decision | None:
-    if evidence.segment is not None:
-        reason = f"{evidence.segment}: a part of the units does not decide; the whole does."
-        return _keep("segment", reason, {"segment": evidence.segment})
-    if evidence.phase_kind == DRY_RUN:
-        return _keep(
-            "dry_run",
-            "Dry run: everybody gets the control; check sample ratio and volume, then start.",
-            {},
-        )
-    if evidence.is_holdout:
-        return _keep("holdout", "Holdout: the sum of all launches against the held-out.", {})
-    return None
+def _dry_run(evidence: Evidence) -> Decision | None:
+    if evidence.phase_kind != DRY_RUN:
+        return None
+    return _keep(
+        "dry_run",
+        "Dry run: everybody has the control, so that only the sample ratio and the number of units"
+        " count.",
+        {},
+    )
+
+
+def _holdout(evidence: Evidence) -> Decision | None:
+    if not evidence.is_holdout:
+        return None
+    what, facts = _measurement(evidence)
+    if not what:
+        what = "all launches together are compared with the units held out"
+    return _keep("holdout", f"Holdout: {what}; it measures, and has nothing to ship.", facts)
 
 
 def _held_back(evidence: Evidence) -> Decision | None:
     if evidence.phase_kind != HOLDBACK:
         return None
-    return _keep(
-        "holdback", "Hold-back: it is shipped, and a share stays with the control to compare.", {}
-    )
+    what, facts = _measurement(evidence)
+    if not what:
+        what = "the units that keep the control are compared with all others"
+    return _keep("holdback", f"Hold-back: {what}; it measures what is shipped already.", facts)
+
+
+def _measurement(evidence: Evidence) -> tuple[str, Document]:
+    """What the primary goal shows where two arms are compared; empty where it cannot be known."""
+    primary = _primary(evidence)
+    if primary is None or primary["comparisons"][0]["verdict"] is None:
+        return "", {}
+    comparison = primary["comparisons"][0]
+    return change(primary, comparison, evidence.names), _facts(primary, comparison)
 
 
 def _worse(evidence: Evidence) -> Decision | None:

@@ -1,13 +1,13 @@
-"""The units of a segment: a condition in Python, units in the engine, a few rows between them.
+"""The units of a segment: a condition in Python, units in the engine, a few texts between them.
 
 The engine lists the distinct combinations of those attributes that the condition looks at, Python
-says which of them fulfil it, and the engine keeps the units that have one of these.
+says batch by batch which of them fulfil it, and the engine keeps the units that have one of these.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import ibis
@@ -22,7 +22,7 @@ _BETWEEN = "\x1f"  # stands nowhere in JSON
 def described(attributes: JSONColumn, part: Part) -> StringValue:
     """A unit's attributes that the condition looks at, as text; one that it lacks is empty."""
     texts: list[StringValue] = [
-        attributes[name].cast("string").fill_null("") for name in _names(part)
+        attributes[_pointer(name)].cast("string").fill_null("") for name in _names(part)
     ]
     return ibis.literal(_BETWEEN).join(texts) if texts else ibis.literal("")
 
@@ -37,26 +37,32 @@ def first_exposures(exposures: Table) -> Table:
     return ranked.filter(ranked.place == 0).select("unit_hash", "described")
 
 
-def combinations(exposures: Table) -> Table:
-    return first_exposures(exposures).select("described").distinct()
+def combinations(units: Table) -> Table:
+    """The distinct descriptions of units, each with a number."""
+    distinct = units.select("described").distinct()
+    return distinct.mutate(number=ibis.row_number())
 
 
-def fulfilling(combined: Iterable[str], part: Part) -> list[str]:
-    """Those of the combinations that fulfil the condition."""
+def test_of(part: Part) -> Callable[[str], bool]:
+    """Whether units with a description are of the part."""
     holds, names = read_condition(part.condition, part.groups), _names(part)
-    return [text for text in combined if holds(_attributes(text, names))]
+    return lambda text: holds(_attributes(text, names))
 
 
-def within(exposures: Table, chosen: Sequence[str]) -> Table:
-    """The exposures of the units whose first one has a combination that was chosen."""
-    first = first_exposures(exposures)
-    return exposures.semi_join(first.filter(first.described.isin(chosen)), "unit_hash")
+def within(exposures: Table, units: Table, chosen: Table) -> Table:
+    """The exposures of the units whose description was chosen."""
+    return exposures.semi_join(units.semi_join(chosen, "described"), "unit_hash")
 
 
 def _names(part: Part) -> tuple[str, ...]:
     """The attributes themselves, where the condition looks inside of one too."""
     paths = attributes_of(part.condition, part.groups)
     return tuple(dict.fromkeys(path.split(".")[0] for path in paths))
+
+
+def _pointer(name: str) -> str:
+    """A JSON pointer (RFC 6901): a plain name would be read as a path with wildcards."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def _attributes(text: str, names: tuple[str, ...]) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def results(
         "phase": None if phase is None else phase.number,
         "phase_kind": None if phase is None else phase.kind,
         "segment": None if segment is None else {"key": segment.key, "name": segment.name},
+        "holdout": experiment.holdout is not None,
         "assignment": experiment.assignment,
         "basis": plan.basis,
         "alpha": plan.alpha,

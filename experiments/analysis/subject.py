@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 from experiments.analysis.task import Part
@@ -18,8 +20,8 @@ from experiments.store.experiments import find_standing
 class Subject:
     """`phase` is None for a draft, `segment` None for everybody.
 
-    `segment_id` is "" for everybody, else the segment and its revision, followed by those that
-    it names: `vip@3+staff@1`.
+    `segment_id` is "" for everybody, else names the segment and what it and those that it names
+    say: a segment may be deleted and created anew with other values.
     """
 
     standing: Standing
@@ -63,17 +65,18 @@ def find_subject(
             f"there is no segment {segment!r} in this environment; create it, or leave `segment`"
             " out for everybody",
         )
-    needed = _needed(segment, stored)
-    return Subject(
-        standing,
-        chosen,
-        stored[segment].record,
-        "+".join(f"{name}@{stored[name].revision}" for name in needed),
-        Part(
-            condition={"$savedGroup": {"id": segment}},
-            groups={name: stored[name].record.group for name in needed},
-        ),
+    record = stored[segment].record
+    part = Part(
+        condition={"$savedGroup": {"id": segment}},
+        groups={name: stored[name].record.group for name in _needed(segment, stored)},
     )
+    return Subject(standing, chosen, record, _id(record, part), part)
+
+
+def _id(segment: Segment, part: Part) -> str:
+    said = json.dumps([segment.name, part.groups], sort_keys=True)
+    digest = hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+    return f"{segment.key}@{digest}"
 
 
 def _phase(standing: Standing, number: int | None) -> Phase | None:
@@ -89,13 +92,12 @@ def _phase(standing: Standing, number: int | None) -> Phase | None:
     )
 
 
-def _needed(segment: str, stored: dict[str, Stored[Segment]]) -> list[str]:
-    """The segment itself, then all that it names, however far, by key."""
+def _needed(segment: str, stored: dict[str, Stored[Segment]]) -> set[str]:
+    """The segment and all that it names, however far."""
     found: set[str] = set()
-    waiting = [segment]
+    waiting = {segment}
     while waiting:
         one = waiting.pop()
-        if one in stored and one not in found:
-            found.add(one)
-            waiting += named_segments(stored[one].record.condition)
-    return [segment, *sorted(found - {segment})]
+        found.add(one)
+        waiting |= (named_segments(stored[one].record.condition) & stored.keys()) - found
+    return found

@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.resources import files
@@ -33,7 +34,7 @@ from experiments.analysis.cohort import (
     outcomes_of,
 )
 from experiments.analysis.moments import Row, findings, moments, tally
-from experiments.analysis.part import combinations, fulfilling, within
+from experiments.analysis.part import combinations, first_exposures, test_of, within
 from experiments.analysis.per_unit import per_unit
 from experiments.analysis.task import (
     Findings,
@@ -42,6 +43,8 @@ from experiments.analysis.task import (
     findings_to_document,
     task_from_document,
 )
+
+_BATCH = 2000  # descriptions of units, each of a few kilobytes at most as a rule
 
 _SCHEMAS = {"sqlite": "main", "postgres": "public"}
 
@@ -79,9 +82,9 @@ def run(task: Task, source: Source, *, memory: str, scratch: str) -> Findings:
             (exposures_of(log, task), outcomes_of(log, task, several_ids=several_ids)),
         )
     if task.part is not None:
-        combined = [row["described"] for row in rows(connection, combinations(exposures))]
-        chosen = fulfilling(combined, task.part)
-        exposures = _copied(connection, "part", within(exposures, chosen))
+        first = _copied(connection, "first", first_exposures(exposures))
+        chosen = _chosen(connection, first, test_of(task.part))
+        exposures = _copied(connection, "part", within(exposures, first, chosen))
     _say({"progress": 0.6})
     tallies = rows(connection, tally(exposures))
     units = _copied(connection, "units", per_unit(exposures, outcomes, task))
@@ -111,6 +114,21 @@ def _copied(connection: Backend, name: str, table: Table) -> Table:
     with connection.con.cursor() as cursor:
         cursor.execute(f"CREATE TABLE {name} AS {connection.compile(table)}")
     return ibis.table(table.schema(), name=name)
+
+
+def _chosen(connection: Backend, units: Table, test: Callable[[str], bool]) -> Table:
+    """The descriptions of units that pass, a batch in this process at a time."""
+    combined = _copied(connection, "combined", combinations(units))
+    described = combined.select("described")
+    chosen = _copied(connection, "chosen", described.limit(0))
+    total = rows(connection, combined.aggregate(n=combined.count()))[0]["n"]
+    for begin in range(0, total, _BATCH):
+        batch = combined.filter(combined.number >= begin, combined.number < begin + _BATCH)
+        passing = [row["number"] for row in rows(connection, batch) if test(row["described"])]
+        if passing:
+            more = batch.filter(batch.number.isin(passing)).select("described")
+            connection.con.execute(f"INSERT INTO chosen {connection.compile(more)}")
+    return chosen
 
 
 def rows(connection: Backend, table: Table) -> list[Row]:

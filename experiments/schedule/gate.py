@@ -34,6 +34,7 @@ def verdict(standing: Standing, results: dict[str, Any]) -> Decision:
             names={variant["key"]: variant["name"] for variant in results["variants"]},
             health=results["health"],
             metrics=[one for one in results["metrics"] if one["basis"] == "sequential"],
+            is_holdout=standing.experiment.holdout is not None,
         )
     )
 
