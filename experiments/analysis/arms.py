@@ -34,6 +34,6 @@ def met(experiment: Experiment, found: Findings) -> Experiment:
 
 
 def compared(experiment: Experiment) -> Experiment:
-    """Only the arms that have a weight, and the control."""
+    """Only the arms that have a weight, and the control; all of them where no treatment has one."""
     variants = tuple(one for one in experiment.variants if one.weight > 0 or one.control)
-    return replace(experiment, variants=variants)
+    return experiment if len(variants) < 2 else replace(experiment, variants=variants)
