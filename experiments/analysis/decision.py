@@ -153,25 +153,25 @@ def _holdout(evidence: Evidence) -> Decision | None:
     if not evidence.is_holdout:
         return None
     what, facts = _measurement(evidence)
-    if not what:
-        what = "all launches together are compared with the units held out"
-    return _keep("holdout", f"Holdout: {what}; it measures, and has nothing to ship.", facts)
+    return _keep(
+        "holdout",
+        f"Holdout, all launches together: {what}; it measures, and has nothing to ship.",
+        facts,
+    )
 
 
 def _held_back(evidence: Evidence) -> Decision | None:
     if evidence.phase_kind != HOLDBACK:
         return None
     what, facts = _measurement(evidence)
-    if not what:
-        what = "the units that keep the control are compared with all others"
     return _keep("holdback", f"Hold-back: {what}; it measures what is shipped already.", facts)
 
 
 def _measurement(evidence: Evidence) -> tuple[str, Document]:
-    """What the primary goal shows where two arms are compared; empty where it cannot be known."""
+    """What the primary goal shows, where there are two arms; no facts where it shows nothing."""
     primary = _primary(evidence)
     if primary is None or primary["comparisons"][0]["verdict"] is None:
-        return "", {}
+        return "nothing can be compared yet", {}
     comparison = primary["comparisons"][0]
     return change(primary, comparison, evidence.names), _facts(primary, comparison)
 

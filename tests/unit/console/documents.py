@@ -92,6 +92,7 @@ def document(
     excluded: dict[str, int] | None = None,
     rejected: int = 0,
     segment: Segment | None = None,
+    phase: int | None = None,
     terms: dict[str, Terms] | None = None,
     **definition: Any,
 ) -> dict[str, Any]:
@@ -117,9 +118,8 @@ def document(
         standing = move(standing, verb, at, given)
     found = Findings(arms, crossovers, excluded or {}, rejected)
     metrics = tuple(METRICS[use["metric"]] for use in uses)
-    return results(
-        standing, standing.phase, metrics, found, watermark=4711, as_of=AS_OF, segment=segment
-    )
+    shown = standing.phase if phase is None else standing.phases[phase - 1]
+    return results(standing, shown, metrics, found, watermark=4711, as_of=AS_OF, segment=segment)
 
 
 def pair(
@@ -383,6 +383,7 @@ STATES: dict[str, Callable[[], dict[str, Any]]] = {
     ),
     "segment": lambda: win(segment=VIP),
     "empty_segment": lambda: document((), segment=VIP),
+    "first_phase": lambda: flat(verbs=("start", "rerandomise"), phase=1),
     "dry_run": lambda: flat(terms=DRY),
     "held_back": held_back,
     "held_back_worse": lambda: held_back(0.08),

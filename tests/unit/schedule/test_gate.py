@@ -34,7 +34,7 @@ def judge(*arms: Arm, basis: str = "sequential", window: float | None = 1.0, **m
     standing = move(Standing("production", experiment, DRAFT, 1, 0, 0), "start", 0)
     metric = Metric("refund", "Refunds", "sum", "refund", None, window, 0.0, "decrease")
     found = Findings(tuple(one for one in arms if one.units), more.get("crossovers", 0), {}, 0)
-    document = results(standing, (metric,), found, watermark=1, as_of=HOUR)
+    document = results(standing, standing.phase, (metric,), found, watermark=1, as_of=HOUR)
     return verdict(standing, document)
 
 
