@@ -119,16 +119,17 @@ def _copied(connection: Backend, name: str, table: Table) -> Table:
 def _chosen(connection: Backend, units: Table, test: Callable[[str], bool]) -> Table:
     """The descriptions of units that pass, a batch in this process at a time."""
     combined = _copied(connection, "combined", combinations(units))
-    described = combined.select("described")
-    chosen = _copied(connection, "chosen", described.limit(0))
-    total = rows(connection, combined.aggregate(n=combined.count()))[0]["n"]
-    for begin in range(0, total, _BATCH):
-        batch = combined.filter(combined.number >= begin, combined.number < begin + _BATCH)
-        passing = [row["number"] for row in rows(connection, batch) if test(row["described"])]
+    chosen = _copied(connection, "chosen", combined.select("described").limit(0))
+    engine, begin = connection.con, 0
+    while True:
+        batch = f"FROM combined WHERE number BETWEEN {begin} AND {begin + _BATCH - 1}"
+        found = engine.execute(f"SELECT number, described {batch}").fetchall()
+        if not found:
+            return chosen
+        passing = ", ".join(str(number) for number, described in found if test(described))
         if passing:
-            more = batch.filter(batch.number.isin(passing)).select("described")
-            connection.con.execute(f"INSERT INTO chosen {connection.compile(more)}")
-    return chosen
+            engine.execute(f"INSERT INTO chosen SELECT described {batch} AND number IN ({passing})")
+        begin += _BATCH
 
 
 def rows(connection: Backend, table: Table) -> list[Row]:
