@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from flask import Flask, Response, jsonify
 
-from api import assignments, docs_page, events, health, metrics, notices, power, results
+from api import (
+    assignments,
+    docs_page,
+    events,
+    features,
+    health,
+    holdouts,
+    layers,
+    metrics,
+    notices,
+    power,
+    results,
+    segments,
+)
 from api import experiments as experiments_resource
 from api.auth import public, register_auth
 from api.blueprint import Api
@@ -18,14 +31,27 @@ from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
 from experiments.definitions.errors import Invalid
 from experiments.events import Intake
-from experiments.registry import Experiments, Metrics
+from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
 from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload import Payloads
 from experiments.settings import VERSION, Settings
 from experiments.snapshot import Snapshots
+from experiments.sticky import StickyAssignments
 from experiments.store.database import Database
 
-RESOURCES = (experiments_resource, metrics, assignments, events, results, power, notices)
+RESOURCES = (
+    experiments_resource,
+    features,
+    metrics,
+    segments,
+    layers,
+    holdouts,
+    assignments,
+    events,
+    results,
+    power,
+    notices,
+)
 
 
 def create_app(settings: Settings) -> Flask:
@@ -94,13 +120,18 @@ def _compose(settings: Settings) -> Services:
         snapshots=snapshots,
         access=Access(snapshots, Keys(database).note_use),
         experiments=experiments,
+        holdouts=Holdouts(experiments),
+        features=Features(database, snapshots.refresh),
+        segments=Segments(database, snapshots.refresh),
+        layers=Layers(database, snapshots.refresh),
         metrics=Metrics(database, snapshots.refresh),
         intake=Intake(database, snapshots, queue_items=settings.queue_items),
         reports=reports,
-        scheduler=Scheduler(database, experiments, reports),
+        scheduler=Scheduler(database, experiments, reports, settings),
         notices=Notices(database),
         payloads=Payloads(),
         streams=Streams(),
+        sticky=StickyAssignments(database),
     )
 
 

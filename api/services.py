@@ -11,11 +11,12 @@ from api.protocols.streams import Streams
 from experiments.access import Access
 from experiments.analysis.service import Reports
 from experiments.events import Intake
-from experiments.registry import Experiments, Metrics
+from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
 from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload import Payloads
 from experiments.settings import Settings
 from experiments.snapshot import Snapshots
+from experiments.sticky import StickyAssignments
 from experiments.store.database import Database
 
 EXTENSION = "evenhand"
@@ -28,6 +29,10 @@ class Services:
     snapshots: Snapshots
     access: Access
     experiments: Experiments
+    holdouts: Holdouts
+    features: Features
+    segments: Segments
+    layers: Layers
     metrics: Metrics
     intake: Intake
     reports: Reports
@@ -35,6 +40,7 @@ class Services:
     notices: Notices
     payloads: Payloads
     streams: Streams
+    sticky: StickyAssignments
 
     def close(self) -> None:
         """Commit what waits in this process and let go of the database."""

@@ -20,11 +20,10 @@ from experiments.analysis.subject import Subject, find_subject
 from experiments.analysis.task import Task
 from experiments.definitions.errors import EvenhandError, NotFound, Unavailable
 from experiments.definitions.metric import Metric
-from experiments.definitions.segment import Segment
 from experiments.definitions.time import now
 from experiments.settings import VERSION, Settings
 from experiments.store.database import Database
-from experiments.store.definitions import METRICS, SEGMENTS
+from experiments.store.definitions import METRICS
 from experiments.store.reports import (
     StoredReport,
     find_latest_report,
@@ -178,12 +177,6 @@ class Reports:
                 + "; ask for the results without `stored` and `as_of` to have one made",
             )
         return _report(subject, found)
-
-    def segments(self, environment: str) -> tuple[Segment, ...]:
-        """Those that a report may be asked for, by key."""
-        with self._database.read() as connection:
-            stored = SEGMENTS.all(connection, environment)
-        return tuple(one.record for one in stored)
 
     def _metrics(self, subject: Subject) -> tuple[Metric, ...]:
         experiment, environment = subject.standing.experiment, subject.standing.environment

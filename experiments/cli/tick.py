@@ -24,7 +24,10 @@ def tick() -> None:
     opened = open_database()
     database = opened.database
     scheduler = Scheduler(
-        database, Experiments(database, lambda: None), Reports(database, opened.settings)
+        database,
+        Experiments(database, lambda: None),
+        Reports(database, opened.settings),
+        opened.settings,
     )
     try:
         done = scheduler.tick()

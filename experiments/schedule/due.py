@@ -10,11 +10,13 @@ START, STOP, MISSED = "start", "stop", "missed"
 
 def by_clock(standing: Standing, at: Instant) -> str | None:
     """`start`, `stop`, or `missed`: a draft whose stop has come before it could start."""
-    schedule = standing.experiment.schedule
-    stops = schedule.stop_at is not None and schedule.stop_at <= at
-    if standing.status == DRAFT and schedule.start_at is not None and schedule.start_at <= at:
+    start_at, stop_at = _starts_at(standing), standing.experiment.schedule.stop_at
+    stops = stop_at is not None and stop_at <= at
+    if stops and standing.status in {RUNNING, PAUSED}:
+        return STOP
+    if start_at is not None and start_at <= at:
         return MISSED if stops else START
-    return STOP if stops and standing.status in {RUNNING, PAUSED} else None
+    return None
 
 
 def next_step(standing: Standing) -> int | None:
@@ -34,27 +36,33 @@ def is_raise_due(standing: Standing, at: Instant) -> bool:
 
 
 def is_watched(standing: Standing, at: Instant) -> bool:
-    """Whether a fresh report is to be looked at.
-
-    Only a sequential plan can show a harm early; the health is looked at before each raise.
-    """
+    """Whether a fresh report is to be looked at: always for a roll-back, and before each raise."""
     phase, experiment = standing.phase, standing.experiment
     if phase is None or phase.kind != MAIN or standing.status != RUNNING:
         return False
-    guarded = bool(experiment.schedule.ramp) or experiment.schedule.roll_back
-    early = guarded and experiment.plan.basis == "sequential" and bool(experiment.metrics)
-    return early or is_raise_due(standing, at)
+    judged = any(use.role != "secondary" for use in experiment.metrics)
+    return (experiment.schedule.roll_back and judged) or is_raise_due(standing, at)
 
 
 def wakes_at(standing: Standing, at: Instant) -> Instant | None:
     """The next instant after `at` at which the clock asks for something."""
     schedule = standing.experiment.schedule
     instants = [
-        schedule.start_at if standing.status == DRAFT else None,
+        _starts_at(standing),
         schedule.stop_at if standing.status in {RUNNING, PAUSED} else None,
         None if next_step(standing) is None else at + _left(standing, at),
     ]
     return min((one for one in instants if one is not None and one > at), default=None)
+
+
+def _starts_at(standing: Standing) -> Instant | None:
+    """When it starts in earnest: a draft, or a dry run that began before its time."""
+    start_at, phase = standing.experiment.schedule.start_at, standing.phase
+    if standing.status == DRAFT:
+        return start_at
+    if not standing.in_dry_run or phase is None or start_at is None:
+        return None
+    return start_at if phase.started_at < start_at else None
 
 
 def _left(standing: Standing, at: Instant) -> int:

@@ -49,22 +49,15 @@ def list_notices(
     ]
 
 
-def has_notice(
-    connection: Connection,
-    environment: str,
-    experiment: str,
-    code: str,
-    detail: str,
-    since: Instant,
-) -> bool:
-    """Whether the same was said at `since` or later."""
+def has_notice(connection: Connection, notice: Notice, since: Instant) -> bool:
+    """Whether the same was said of the same experiment at `since` or later."""
     found = connection.execute(
         sa.select(notices.c.id)
         .where(
-            notices.c.environment == environment,
-            notices.c.experiment == experiment,
-            notices.c.code == code,
-            notices.c.detail == detail,
+            notices.c.environment == notice.environment,
+            notices.c.experiment == notice.experiment,
+            notices.c.code == notice.code,
+            notices.c.detail == notice.detail,
             notices.c.at >= since,
         )
         .limit(1)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from experiments.registry import Segments
-from experiments.store.database import Database
 from tests.conftest import Service
 from tests.unit.console.page_tree import Element, check
 
@@ -39,15 +36,8 @@ def expose(admin: httpx.Client, units: range, **attributes: Any) -> None:
     assert {one["status"] for one in answer["results"]} == {"stored"}
 
 
-@pytest.fixture
-def segments(service: Service) -> Iterator[Segments]:
-    database = Database(service.env["EVENHAND_DATABASE_URL"])
-    yield Segments(database, lambda: None)
-    database.dispose()
-
-
 @pytest.fixture(autouse=True)
-def banner(admin: httpx.Client, segments: Segments, environment: str) -> None:
+def banner(admin: httpx.Client) -> None:
     """A dry run of 20 units, then a run of 60, of which the last 20 are regular customers."""
     ok(admin.post("/api/v1/metrics", json={"key": "buy", "kind": "conversion", "event": "buy"}))
     experiment = {
@@ -57,7 +47,7 @@ def banner(admin: httpx.Client, segments: Segments, environment: str) -> None:
         "metrics": [{"metric": "buy", "role": "goal"}],
     }
     ok(admin.post("/api/v1/experiments", json=experiment))
-    segments.create(environment, VIP, "tests")
+    ok(admin.post("/api/v1/segments", json=VIP))
     ok(admin.post("/api/v1/experiments/banner/start", json={"dry_run": True}))
     expose(admin, range(20), plan="pro")
     ok(admin.post("/api/v1/experiments/banner/start", json={}))
@@ -130,11 +120,11 @@ def test_a_pending_report_is_found_where_its_answer_says(admin: httpx.Client) ->
 
 
 def test_another_definition_under_the_same_key_asks_for_another_report(
-    admin: httpx.Client, segments: Segments, environment: str
+    admin: httpx.Client,
 ) -> None:
     before = results(admin, segment="vip")
-    segments.delete(environment, "vip", "tests")
-    segments.create(environment, {**VIP, "condition": {"plan": "free"}}, "tests")
+    assert admin.delete("/api/v1/segments/vip").status_code == 204
+    ok(admin.post("/api/v1/segments", json={**VIP, "condition": {"plan": "free"}}))
     after = results(admin, segment="vip")
     assert before["units"] == {"plain": 10, "bold": 10}
     assert after["units"] == {"plain": 20, "bold": 20}

@@ -11,8 +11,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from api import create_app
+from api.services import Services
 from experiments.access import Keys
-from experiments.definitions.time import HOUR, format_instant, now
+from experiments.definitions.time import HOUR, Instant, format_instant, now
 from experiments.schedule import Scheduler
 from experiments.settings import Settings
 from experiments.store.database import Database
@@ -33,8 +34,28 @@ def ago(hours: float) -> str:
 @dataclass
 class Shop:
     client: FlaskClient
-    scheduler: Scheduler
+    services: Services
     headers: dict[str, str]
+
+    def tick(self, at: Instant | None = None) -> list[str] | None:
+        """The codes of what a scheduler does, whose clock may show another time."""
+        services = self.services
+        scheduler = Scheduler(
+            services.database,
+            services.experiments,
+            services.reports,
+            services.settings,
+            clock=now if at is None else lambda: at,
+        )
+        done = scheduler.tick()
+        scheduler.close()
+        return None if done is None else [notice.code for notice in done]
+
+    def patch(self, key: str, changes: dict[str, Any]) -> Any:
+        path = f"/api/v1/experiments/{key}"
+        answer = self.client.patch(path, json=changes, headers=self.headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json
 
     def post(self, path: str, body: dict[str, Any] | None = None, status: int = 200) -> Any:
         answer = self.client.post(f"/api/v1{path}", json=body, headers=self.headers)
@@ -76,6 +97,10 @@ class Shop:
         found = self.get(f"/experiments/{key}")
         return found["status"], found["traffic"], found["phases"][-1]["step"]
 
+    def details(self) -> list[str]:
+        """What the notices say, the newest first."""
+        return [one["detail"] for one in self.get("/notices")["notices"]]
+
     def notices(self) -> list[tuple[str, str]]:
         """Experiment and code, the oldest first."""
         found = self.get("/notices")["notices"]
@@ -88,7 +113,8 @@ def shop(database: Database, tmp_path: Path) -> Iterator[Shop]:
     app = create_app(Settings(url, tmp_path, secret_key="for tests"))
     services = app.extensions["evenhand"]
     key = Keys(services.database).create("admin", "production", actor="tests")
-    shop = Shop(app.test_client(), services.scheduler, {"X-API-Key": key})
+    shop = Shop(app.test_client(), services, {"X-API-Key": key})
     shop.post("/metrics", RETURNS, 201)
+    shop.post("/metrics", {**RETURNS, "key": "ever", "window_hours": None}, 201)
     yield shop
     services.close()

@@ -14,6 +14,7 @@ from experiments.definitions.lifecycle import (
     RUNNING,
     STATUSES,
     Standing,
+    Terms,
     move,
 )
 from experiments.definitions.time import HOUR
@@ -35,14 +36,13 @@ RAMP = [
 ]
 
 
-def draft(traffic: float = 1.0, basis: str = "sequential", **schedule: object) -> Standing:
+def draft(traffic: float = 1.0, **schedule: object) -> Standing:
     experiment = experiment_from_document(
         {
             "key": "button",
             "traffic": traffic,
             "variants": [{"key": "grey", "weight": 0.5}, {"key": "green", "weight": 0.5}],
             "metrics": [{"metric": "refund", "role": "guardrail"}],
-            "plan": {"basis": basis},
             "schedule": schedule,
         }
     )
@@ -66,6 +66,15 @@ def test_only_what_runs_or_is_paused_stops(status: str):
     standing = replace(move(draft(stop_at=20), "start", 0), status=status)
     assert by_clock(standing, 19) is None
     assert by_clock(standing, 20) == (STOP if status in {RUNNING, PAUSED} else None)
+
+
+def test_a_dry_run_starts_in_earnest_when_its_time_comes():
+    dry = move(draft(start_at=10, stop_at=20), "start", 5, Terms(dry_run=True))
+    assert [by_clock(dry, at) for at in (9, 10, 20)] == [None, START, STOP]
+    assert wakes_at(dry, 5) == 10
+    later = move(draft(start_at=10), "start", 15, Terms(dry_run=True))
+    assert by_clock(later, 16) is None, "somebody began it after that time"
+    assert by_clock(move(dry, "pause", 7), 12) is None
 
 
 def test_a_draft_without_a_start_waits_for_people():
@@ -114,16 +123,22 @@ def test_a_dry_run_does_not_ramp():
 
 
 def test_what_can_be_rolled_back_is_watched_all_the_time():
-    assert is_watched(ramping(), 1)
+    assert is_watched(ramping(roll_back=True), 1)
     assert is_watched(move(draft(roll_back=True), "start", 0), 1)
     assert not is_watched(move(draft(), "start", 0), 1)
     assert not is_watched(draft(roll_back=True), 1)
 
 
-def test_a_plan_that_cannot_act_early_is_looked_at_before_a_raise_only():
-    standing = ramping(basis="fixed")
-    assert not is_watched(standing, HOUR - 1)
-    assert is_watched(standing, HOUR)
+def test_what_nobody_asked_to_roll_back_is_looked_at_before_a_raise_only():
+    assert not is_watched(ramping(), HOUR - 1)
+    assert is_watched(ramping(), HOUR)
+
+
+def test_without_a_goal_or_a_guardrail_there_is_nothing_to_watch():
+    standing = move(draft(roll_back=True), "start", 0)
+    secondary = replace(standing.experiment.metrics[0], role="secondary")
+    experiment = replace(standing.experiment, metrics=(secondary,))
+    assert not is_watched(replace(standing, experiment=experiment), 1)
 
 
 def test_the_clock_wakes_for_what_comes_next():
