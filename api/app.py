@@ -91,7 +91,7 @@ def _compose(settings: Settings) -> Services:
         snapshots=snapshots,
         access=Access(snapshots, Keys(database).note_use),
         experiments=Experiments(database, snapshots.refresh),
-        metrics=Metrics(database),
+        metrics=Metrics(database, snapshots.refresh),
         intake=Intake(database, snapshots, queue_items=settings.queue_items),
         reports=Reports(database, settings),
         payloads=Payloads(),

@@ -7,8 +7,8 @@ from api.blueprint import Blueprint, expected_revision
 from api.schemas.definitions import MetricAnswer, MetricChange, MetricCreation, MetricList
 from api.services import services
 from experiments.definitions.experiment import Document
-from experiments.definitions.metric import metric_to_document
-from experiments.store.metrics import StoredMetric
+from experiments.definitions.metric import Metric, metric_to_document
+from experiments.store.definitions import Stored
 
 Answer = tuple[Document, dict[str, str]]
 
@@ -24,7 +24,7 @@ def create_metric(document: Document) -> Answer:
     actor = current_actor()
     stored = services().metrics.create(actor.environment, document, actor.label)
     answer, headers = _answer(stored)
-    return answer, {**headers, "Location": f"/api/v1/metrics/{stored.metric.key}"}
+    return answer, {**headers, "Location": f"/api/v1/metrics/{stored.record.key}"}
 
 
 @blueprint.route("/metrics", methods=["GET"])
@@ -65,14 +65,14 @@ def delete_metric(key: str) -> None:
     services().metrics.delete(actor.environment, key, actor.label)
 
 
-def _answer(stored: StoredMetric) -> Answer:
+def _answer(stored: Stored[Metric]) -> Answer:
     return _document(stored), {"ETag": f'"{stored.revision}"'}
 
 
-def _document(stored: StoredMetric) -> Document:
+def _document(stored: Stored[Metric]) -> Document:
     return {
-        **metric_to_document(stored.metric),
-        "environment": current_actor().environment,
+        **metric_to_document(stored.record),
+        "environment": stored.environment,
         "revision": stored.revision,
         "created_at": stored.created_at,
         "updated_at": stored.updated_at,

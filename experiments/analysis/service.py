@@ -22,8 +22,8 @@ from experiments.definitions.metric import Metric
 from experiments.definitions.time import now
 from experiments.settings import VERSION, Settings
 from experiments.store.database import Database
+from experiments.store.definitions import METRICS
 from experiments.store.experiments import find_standing
-from experiments.store.metrics import find_metrics
 from experiments.store.reports import (
     StoredReport,
     find_latest_report,
@@ -144,7 +144,7 @@ class Reports:
             if standing is None:
                 raise _unknown(key)
             uses = [use.metric for use in standing.experiment.metrics]
-            metrics = find_metrics(connection, environment, uses)
+            metrics = METRICS.find_many(connection, environment, uses)
         missing = [name for name in uses if name not in metrics]
         if missing:
             raise NotFound(

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from experiments.assignment.conditions import compile_condition
-from experiments.definitions.errors import Conflict, Invalid, NotFound, Problem
+from experiments.definitions.errors import Conflict, Invalid, NotFound
 from experiments.definitions.experiment import (
     Document,
-    Experiment,
     experiment_from_document,
     experiment_to_document,
 )
 from experiments.definitions.lifecycle import DRAFT, Standing, check_revision, move
 from experiments.definitions.time import Instant, now
+from experiments.registry.defined import read_defined
 from experiments.registry.pre_flight import Check, failures, pre_flight
+from experiments.registry.references import check_experiment, check_release
 from experiments.registry.revisions import check_expected, stale
+from experiments.registry.writing import change
 from experiments.store.audit import AuditEntry, append_audit, list_audit
 from experiments.store.database import Connection, Database
 from experiments.store.experiments import (
@@ -27,8 +28,6 @@ from experiments.store.experiments import (
     standing_to_document,
     update_standing,
 )
-from experiments.store.live import advance_version
-from experiments.store.metrics import find_metrics
 
 
 class Experiments:
@@ -42,8 +41,9 @@ class Experiments:
         experiment = experiment_from_document(document)
         at = now()
         standing = Standing(environment, experiment, DRAFT, 1, at, at)
-        with self._database.write() as connection:
-            self._check_references(connection, environment, experiment)
+        with change(self._database) as connection:
+            defined = read_defined(connection, environment)
+            check_experiment(defined.with_experiment(experiment), experiment)
             if not insert_standing(connection, standing):
                 raise Conflict(
                     "KEY_TAKEN",
@@ -51,7 +51,6 @@ class Experiments:
                     " another key",
                 )
             append_audit(connection, _entry(None, standing, "create", actor, at))
-            advance_version(connection)
         self._on_change()
         return standing
 
@@ -88,7 +87,7 @@ class Experiments:
     ) -> Standing:
         """Change the fields named in `changes`; `plan` is merged, every other field replaced."""
         at = now()
-        with self._database.write() as connection:
+        with change(self._database) as connection:
             before = _found(find_standing(connection, environment, key), environment, key)
             check_expected(before.revision, expected_revision)
             if changes.get("key", key) != key:
@@ -99,7 +98,10 @@ class Experiments:
                 merged["plan"] = {**document["plan"], **changes["plan"]}
             after = experiment_from_document(merged)
             check_revision(before, after)
-            self._check_references(connection, environment, after)
+            defined = read_defined(connection, environment)
+            check_experiment(defined.with_experiment(after), after)
+            if after.feature != before.experiment.feature:
+                check_release(defined, before.experiment)
             standing = replace(
                 before, experiment=after, revision=before.revision + 1, updated_at=at
             )
@@ -110,7 +112,7 @@ class Experiments:
     def delete(
         self, environment: str, key: str, actor: str, expected_revision: int | None = None
     ) -> None:
-        with self._database.write() as connection:
+        with change(self._database) as connection:
             standing = _found(find_standing(connection, environment, key), environment, key)
             check_expected(standing.revision, expected_revision)
             if standing.status != DRAFT:
@@ -119,9 +121,9 @@ class Experiments:
                     f"{key!r} is {standing.status}; only drafts are deleted, stop and archive it"
                     " instead",
                 )
+            check_release(read_defined(connection, environment), standing.experiment)
             delete_standing(connection, standing)
             append_audit(connection, _entry(standing, None, "delete", actor, now()))
-            advance_version(connection)
         self._on_change()
 
     def move(
@@ -142,7 +144,7 @@ class Experiments:
         """
         at = now()
         checks: tuple[Check, ...] = ()
-        with self._database.write() as connection:
+        with change(self._database) as connection:
             before = _found(find_standing(connection, environment, key), environment, key)
             check_expected(before.revision, expected_revision)
             if verb == "ship" and before.experiment.variant(winner or "") is None:
@@ -181,28 +183,6 @@ class Experiments:
         if not update_standing(connection, after):
             raise stale()
         append_audit(connection, _entry(before, after, verb, actor, at))
-        advance_version(connection)
-
-    def _check_references(
-        self, connection: Connection, environment: str, experiment: Experiment
-    ) -> None:
-        """The audience must compile and the metrics exist."""
-        if experiment.audience:
-            compile_condition(experiment.audience)
-        named = [use.metric for use in experiment.metrics]
-        known = find_metrics(connection, environment, named)
-        problems = [
-            Problem(
-                f"metrics.{index}.metric",
-                "METRIC_UNKNOWN",
-                f"there is no metric {key!r} in {environment!r}; create it first with POST"
-                " /api/v1/metrics",
-            )
-            for index, key in enumerate(named)
-            if key not in known
-        ]
-        if problems:
-            raise Invalid.of(problems)
 
 
 def _searched(standing: Standing) -> str:

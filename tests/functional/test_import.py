@@ -167,7 +167,9 @@ def test_another_value_for_a_stored_outcome_is_a_conflict(run: Run, tmp_path: Pa
 
 def test_an_experiment_that_exists_is_used_as_it_is(run: Run, sqlite: str, tmp_path: Path) -> None:
     database = Database(sqlite)
-    Metrics(database).create("staging", {"key": "m", "kind": "sum", "event": "spent"}, "tests")
+    Metrics(database, lambda: None).create(
+        "staging", {"key": "m", "kind": "sum", "event": "spent"}, "tests"
+    )
     experiments = Experiments(database, lambda: None)
     experiments.create(
         "staging",

@@ -37,7 +37,7 @@ def ready_experiment(
                 f"there is no experiment {mapping.experiment!r} in {environment!r}; add --create"
                 " --control VARIANT to make it from this file, or create and start it first",
             ) from None
-        _make_metrics(Metrics(database), environment, mapping, seen)
+        _make_metrics(Metrics(database, lambda: None), environment, mapping, seen)
         standing = _create(experiments, environment, mapping, seen, unit_type or "id", control)
     if standing.status == DRAFT and control is not None:
         standing, _ = experiments.move(
@@ -88,11 +88,11 @@ def _make_metrics(metrics: Metrics, environment: str, mapping: Mapping, seen: Su
             document = {"key": one.event, "kind": kind, "event": one.event}
             metrics.create(environment, document, actor())
         else:
-            if stored.metric.event != one.event:
+            if stored.record.event != one.event:
                 raise Conflict(
                     "METRIC_DIFFERS",
                     f"the metric {one.event!r} exists and measures the event"
-                    f" {stored.metric.event!r}; name the event differently, with --outcome"
+                    f" {stored.record.event!r}; name the event differently, with --outcome"
                     f" EVENT={one.column}",
                 )
 
@@ -123,11 +123,11 @@ def warn_of_what_does_not_count(
     database: Database, standing: Standing, mapping: Mapping, seen: Survey
 ) -> None:
     """Say on standard error what will be stored and shown nowhere."""
-    metrics = Metrics(database)
+    metrics = Metrics(database, lambda: None)
     measured = {
         event
         for use in standing.experiment.metrics
-        for event in metrics.get(standing.environment, use.metric).metric.events
+        for event in metrics.get(standing.environment, use.metric).record.events
     }
     for one in mapping.outcomes:
         if one.event not in measured:

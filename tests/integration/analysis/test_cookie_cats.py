@@ -13,8 +13,9 @@ from experiments.definitions.experiment import experiment_from_document
 from experiments.definitions.lifecycle import Standing, move
 from experiments.definitions.metric import metric_from_document
 from experiments.settings import Settings
+from experiments.store import definitions
+from experiments.store.definitions import Stored
 from experiments.store.experiments import insert_standing
-from experiments.store.metrics import insert_metric
 
 AT = 1_700_000_000_000_000
 METRICS = {"retention_1": "conversion", "retention_7": "conversion", "sum_gamerounds": "sum"}
@@ -42,7 +43,8 @@ def test_cookie_cats(log: Any, shared: Path) -> None:
     with log.database.write() as connection:
         for name, kind in METRICS.items():
             document = {"key": name, "kind": kind, "event": name}
-            insert_metric(connection, "production", metric_from_document(document), AT)
+            metric = Stored("production", metric_from_document(document), 1, AT, AT)
+            definitions.METRICS.insert(connection, metric)
         standing = Standing("production", experiment, "draft", 1, AT, AT)
         insert_standing(connection, move(standing, "start", AT))
     reports = Reports(log.database, Settings(database_url="", data_dir=Path()))

@@ -23,8 +23,8 @@ from experiments.definitions.metric import metric_from_document
 from experiments.definitions.time import DAY, HOUR, now, parse_instant
 from experiments.settings import Settings
 from experiments.store.database import Database
+from experiments.store.definitions import METRICS, Stored
 from experiments.store.experiments import insert_standing, update_standing
-from experiments.store.metrics import insert_metric
 from experiments.store.tables import reports as stored_reports
 
 ENV, KEY = "production", "exp"
@@ -48,7 +48,7 @@ def define(
     for verb in verbs:
         standing = move(standing, verb, at)
     with database.write() as connection:
-        insert_metric(connection, ENV, metric_from_document(metric), at)
+        METRICS.insert(connection, Stored(ENV, metric_from_document(metric), 1, at, at))
         insert_standing(connection, standing)
     return standing
 
