@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -28,7 +28,8 @@ class KeyRecord:
 
 
 def list_keys(connection: Connection, environment: str | None = None) -> list[KeyRecord]:
-    query = sa.select(api_keys).order_by(api_keys.c.created_at)
+    columns = [api_keys.c[field.name] for field in fields(KeyRecord)]
+    query = sa.select(*columns).order_by(api_keys.c.created_at)
     if environment is not None:
         query = query.where(api_keys.c.environment == environment)
     return [KeyRecord(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001
