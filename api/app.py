@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from flask import Flask, Response, jsonify
 
-from api import assignments, docs_page, events, health, metrics, power, results
+from api import (
+    assignments,
+    docs_page,
+    events,
+    features,
+    health,
+    holdouts,
+    layers,
+    metrics,
+    power,
+    results,
+    segments,
+)
 from api import experiments as experiments_resource
 from api.auth import public, register_auth
 from api.blueprint import Api
@@ -18,13 +30,24 @@ from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
 from experiments.definitions.errors import Invalid
 from experiments.events import Intake
-from experiments.registry import Experiments, Metrics
+from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
 from experiments.sdk_payload import Payloads
 from experiments.settings import VERSION, Settings
 from experiments.snapshot import Snapshots
 from experiments.store.database import Database
 
-RESOURCES = (experiments_resource, metrics, assignments, events, results, power)
+RESOURCES = (
+    experiments_resource,
+    features,
+    metrics,
+    segments,
+    layers,
+    holdouts,
+    assignments,
+    events,
+    results,
+    power,
+)
 
 
 def create_app(settings: Settings) -> Flask:
@@ -85,12 +108,17 @@ def create_app(settings: Settings) -> Flask:
 def _compose(settings: Settings) -> Services:
     database = Database(settings.database_url)
     snapshots = Snapshots(database, settings.data_dir / "snapshot.json")
+    experiments = Experiments(database, snapshots.refresh)
     return Services(
         settings=settings,
         database=database,
         snapshots=snapshots,
         access=Access(snapshots, Keys(database).note_use),
-        experiments=Experiments(database, snapshots.refresh),
+        experiments=experiments,
+        holdouts=Holdouts(experiments),
+        features=Features(database, snapshots.refresh),
+        segments=Segments(database, snapshots.refresh),
+        layers=Layers(database, snapshots.refresh),
         metrics=Metrics(database, snapshots.refresh),
         intake=Intake(database, snapshots, queue_items=settings.queue_items),
         reports=Reports(database, settings),

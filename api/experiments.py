@@ -50,6 +50,7 @@ def list_experiments(query: Document) -> Document:
     found = services().experiments.search(
         current_actor().environment,
         status=query.get("status"),
+        kind=query.get("kind"),
         tag=query.get("tag"),
         text=query.get("search"),
     )
@@ -178,6 +179,7 @@ def _answer(standing: Standing, checks: tuple[Check, ...] = ()) -> Answer:
 def _document(standing: Standing) -> Document:
     return {
         **experiment_to_document(standing.experiment),
+        "schedule": standing.experiment.schedule,
         "environment": standing.environment,
         "status": standing.status,
         "revision": standing.revision,

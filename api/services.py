@@ -11,7 +11,7 @@ from api.protocols.streams import Streams
 from experiments.access import Access
 from experiments.analysis.service import Reports
 from experiments.events import Intake
-from experiments.registry import Experiments, Metrics
+from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
 from experiments.sdk_payload import Payloads
 from experiments.settings import Settings
 from experiments.snapshot import Snapshots
@@ -27,6 +27,10 @@ class Services:
     snapshots: Snapshots
     access: Access
     experiments: Experiments
+    holdouts: Holdouts
+    features: Features
+    segments: Segments
+    layers: Layers
     metrics: Metrics
     intake: Intake
     reports: Reports

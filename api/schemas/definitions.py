@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from marshmallow import fields, validate
 
+from api.schemas.delivery import DeliveryFields, HoldoutUseSchema
 from api.schemas.strict import (
     Flag,
     Json,
@@ -16,84 +15,82 @@ from api.schemas.strict import (
     StrictSchema,
     Text,
     Whole,
+    says,
 )
 from experiments.definitions.experiment import ASSIGNMENTS, BASES, CORRECTIONS, ROLES
+from experiments.definitions.holdout import KINDS as KINDS_OF_EXPERIMENT
 from experiments.definitions.lifecycle import STATUSES
 from experiments.definitions.metric import DIRECTIONS, KINDS
 
 
-def _says(description: str) -> dict[str, Any]:
-    return {"description": description}
-
-
 class VariantSchema(StrictSchema):
-    key = Key(required=True, metadata=_says("What events and answers call the arm"))
-    name = Text(longest=200, metadata=_says("For people; default: the key"))
+    key = Key(required=True, metadata=says("What events and answers call the arm"))
+    name = Text(longest=200, metadata=says("For people; default: the key"))
     weight = Number(
         required=True,
         validate=validate.Range(0, 1),
-        metadata=_says("Share of the traffic; the weights sum to 1"),
+        metadata=says("Share of the traffic; the weights sum to 1"),
     )
-    value = Json(allow_none=True, metadata=_says("Any JSON that the app reads; default: the key"))
-    control = Flag(metadata=_says("Default: the first variant is the control"))
+    value = Json(allow_none=True, metadata=says("Any JSON that the app reads; default: the key"))
+    control = Flag(metadata=says("Default: the first variant is the control"))
 
 
 class MetricUseSchema(StrictSchema):
-    metric = Key(required=True, metadata=_says("The key of a metric"))
+    metric = Key(required=True, metadata=says("The key of a metric"))
     role = fields.String(
         required=True,
         validate=validate.OneOf(ROLES),
-        metadata=_says("Goals decide, the first one first; guardrails must not get worse"),
+        metadata=says("Goals decide, the first one first; guardrails must not get worse"),
     )
     margin = Number(
         allow_none=True,
-        metadata=_says("The loss that a guardrail may show, as a positive lift (fraction)"),
+        metadata=says("The loss that a guardrail may show, as a positive lift (fraction)"),
     )
 
 
 class PlanSchema(StrictSchema):
     basis = fields.String(
         validate=validate.OneOf(BASES),
-        metadata=_says(
+        metadata=says(
             "Default sequential: may be read at any time; a metric without a window is fixed"
         ),
     )
-    alpha = Number(metadata=_says("Significance level, a fraction; default 0.05"))
+    alpha = Number(metadata=says("Significance level, a fraction; default 0.05"))
     correction = fields.String(
         validate=validate.OneOf(CORRECTIONS),
-        metadata=_says("Over goal metrics × treatments; default holm"),
+        metadata=says("Over goal metrics × treatments; default holm"),
     )
-    planned_units = Whole(allow_none=True, metadata=_says("Units of all arms together"))
-    power = Number(metadata=_says("What was planned with, a fraction; default 0.8"))
-    minimum_effect = Number(allow_none=True, metadata=_says("A positive lift (fraction)"))
+    planned_units = Whole(allow_none=True, metadata=says("Units of all arms together"))
+    power = Number(metadata=says("What was planned with, a fraction; default 0.8"))
+    minimum_effect = Number(allow_none=True, metadata=says("A positive lift (fraction)"))
 
 
-class ExperimentFields(StrictSchema):
-    name = Text(longest=200, metadata=_says("For people; default: the key"))
-    hypothesis = Text(longest=5000, metadata=_says("What is expected, and why"))
-    owner = Text(longest=200, metadata=_says("Whom to ask"))
+class ExperimentFields(DeliveryFields):
+    name = Text(longest=200, metadata=says("For people; default: the key"))
+    hypothesis = Text(longest=5000, metadata=says("What is expected, and why"))
+    owner = Text(longest=200, metadata=says("Whom to ask"))
     tags = fields.List(
         Text(longest=100, shortest=1),
         validate=validate.Length(max=50),
-        metadata=_says("To find it again"),
+        metadata=says("To find it again"),
     )
-    unit_type = Key(metadata=_says("The name of the id that is randomised; default `id`"))
-    feature = Key(metadata=_says("The name that the app asks for; default: the key"))
+    unit_type = Key(metadata=says("The name of the id that is randomised; default `id`"))
+    feature = Key(metadata=says("The name that the app asks for; default: the key"))
     traffic = Number(
-        validate=validate.Range(0, 1), metadata=_says("Share of the eligible units that enter")
+        validate=validate.Range(0, 1), metadata=says("Share of the eligible units that enter")
     )
-    audience = JsonObject(metadata=_says("A condition over attributes; empty: everybody"))
+    audience = JsonObject(metadata=says("A condition over attributes; empty: everybody"))
     metrics = fields.List(
         fields.Nested(MetricUseSchema),
         validate=validate.Length(max=100),
-        metadata=_says("What is measured"),
+        metadata=says("What is measured"),
     )
     assignment = fields.String(
         validate=validate.OneOf(ASSIGNMENTS),
-        metadata=_says("Whether our hash decides, or somebody else did; default internal"),
+        metadata=says("Whether our hash decides, or somebody else did; default internal"),
     )
-    time_zone = Text(longest=64, metadata=_says("IANA name; default UTC"))
-    plan = fields.Nested(PlanSchema, metadata=_says("How it is analysed"))
+    time_zone = Text(longest=64, metadata=says("IANA name; default UTC"))
+    plan = fields.Nested(PlanSchema, metadata=says("How it is analysed"))
 
 
 class ExperimentCreation(ExperimentFields):
@@ -118,11 +115,11 @@ class RunSchema(StrictSchema):
 class PhaseSchema(StrictSchema):
     phase = fields.Integer(required=True, attribute="number")
     kind = fields.String(required=True)
-    seed = fields.String(required=True, metadata=_says("The seed of the hash"))
+    seed = fields.String(required=True, metadata=says("The seed of the hash"))
     started_at = Moment(required=True)
     ended_at = Moment(required=True, allow_none=True)
     runs = fields.List(
-        fields.Nested(RunSchema), required=True, metadata=_says("Between two runs it was paused")
+        fields.Nested(RunSchema), required=True, metadata=says("Between two runs it was paused")
     )
 
 
@@ -133,6 +130,9 @@ class CheckSchema(StrictSchema):
 
 
 class ExperimentAnswer(ExperimentCreation):
+    holdout = fields.Nested(
+        HoldoutUseSchema, required=True, allow_none=True, metadata=says("Where it is a holdout")
+    )
     environment = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
     revision = fields.Integer(required=True)
@@ -141,37 +141,40 @@ class ExperimentAnswer(ExperimentCreation):
     created_at = Moment(required=True)
     updated_at = Moment(required=True)
     checks = fields.List(
-        fields.Nested(CheckSchema), metadata=_says("The pre-flight checks of a start")
+        fields.Nested(CheckSchema), metadata=says("The pre-flight checks of a start")
     )
 
 
 class ExperimentList(StrictSchema):
     experiments = fields.List(fields.Nested(ExperimentAnswer), required=True)
-    total = fields.Integer(required=True, metadata=_says("Of all pages"))
+    total = fields.Integer(required=True, metadata=says("Of all pages"))
     page = fields.Integer(required=True)
     page_size = fields.Integer(required=True)
 
 
 class ExperimentQuery(StrictSchema):
     status = fields.String(
-        validate=validate.OneOf(STATUSES), metadata=_says("Only those in this state")
+        validate=validate.OneOf(STATUSES), metadata=says("Only those in this state")
     )
-    tag = Text(longest=100, metadata=_says("Only those with this tag"))
-    search = Text(longest=200, metadata=_says("Part of the key, name or owner"))
+    kind = fields.String(
+        validate=validate.OneOf(KINDS_OF_EXPERIMENT), metadata=says("Only those of this kind")
+    )
+    tag = Text(longest=100, metadata=says("Only those with this tag"))
+    search = Text(longest=200, metadata=says("Part of the key, name or owner"))
     page = fields.Integer(
-        load_default=1, validate=validate.Range(1, 1_000_000), metadata=_says("From 1")
+        load_default=1, validate=validate.Range(1, 1_000_000), metadata=says("From 1")
     )
     page_size = fields.Integer(
-        load_default=100, validate=validate.Range(1, 1000), metadata=_says("Experiments a page")
+        load_default=100, validate=validate.Range(1, 1000), metadata=says("Experiments a page")
     )
 
 
 class StartOptions(StrictSchema):
-    started_at = Moment(metadata=_says("In the past, for data gathered elsewhere; default: now"))
+    started_at = Moment(metadata=says("In the past, for data gathered elsewhere; default: now"))
 
 
 class ShipOptions(StrictSchema):
-    variant = Key(required=True, metadata=_says("The winner, for everybody in the audience"))
+    variant = Key(required=True, metadata=says("The winner, for everybody in the audience"))
 
 
 class NoOptions(StrictSchema):
@@ -192,16 +195,16 @@ class HistorySchema(StrictSchema):
 
 
 class MetricFields(StrictSchema):
-    name = Text(longest=200, metadata=_says("For people; default: the key"))
+    name = Text(longest=200, metadata=says("For people; default: the key"))
     denominator_event = Text(
-        longest=200, allow_none=True, metadata=_says("Ratios: whose values divide")
+        longest=200, allow_none=True, metadata=says("Ratios: whose values divide")
     )
     window_hours = Number(
-        allow_none=True, metadata=_says("Length of the window; left out: open-ended")
+        allow_none=True, metadata=says("Length of the window; left out: open-ended")
     )
-    delay_hours = Number(metadata=_says("From the first exposure to the window's start"))
+    delay_hours = Number(metadata=says("From the first exposure to the window's start"))
     direction = fields.String(
-        validate=validate.OneOf(DIRECTIONS), metadata=_says("Which way is better")
+        validate=validate.OneOf(DIRECTIONS), metadata=says("Which way is better")
     )
 
 

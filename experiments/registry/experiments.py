@@ -11,6 +11,7 @@ from experiments.definitions.experiment import (
     experiment_from_document,
     experiment_to_document,
 )
+from experiments.definitions.holdout import kind_of
 from experiments.definitions.lifecycle import DRAFT, Standing, check_revision, move
 from experiments.definitions.time import Instant, now
 from experiments.registry.defined import read_defined
@@ -59,6 +60,7 @@ class Experiments:
         environment: str,
         *,
         status: str | None = None,
+        kind: str | None = None,
         tag: str | None = None,
         text: str | None = None,
     ) -> list[Standing]:
@@ -69,6 +71,7 @@ class Experiments:
             standing
             for standing in standings
             if status in {None, standing.status}
+            and kind in {None, kind_of(standing.experiment)}
             and (tag is None or tag in standing.experiment.tags)
             and (text is None or text.lower() in _searched(standing))
         ]

@@ -9,6 +9,7 @@ from experiments.assignment.conditions import compile_condition
 from experiments.definitions.errors import Conflict, Invalid, Problem
 from experiments.definitions.experiment import Experiment
 from experiments.definitions.feature import Feature, fits
+from experiments.definitions.holdout import HOLDOUT, holdout_problems, kind_of
 from experiments.definitions.prerequisite import Prerequisite
 from experiments.registry.defined import Defined
 
@@ -21,6 +22,8 @@ def check_experiment(defined: Defined, experiment: Experiment) -> None:
         *_layer_problems(defined, experiment),
         *_prerequisite_problems(defined, experiment.prerequisites, "prerequisites"),
         *_cycle_problems(defined, experiment.feature),
+        *holdout_problems(experiment),
+        *_pseudo_feature_problems(defined, experiment.feature),
     ]
     feature = defined.features.get(experiment.feature)
     if feature is not None:
@@ -39,11 +42,10 @@ def check_feature(defined: Defined, feature: Feature) -> None:
         problems += condition_problems(defined, rule.condition or {}, f"{path}.condition")
         problems += _prerequisite_problems(defined, rule.prerequisites, f"{path}.prerequisites")
     problems += _cycle_problems(defined, feature.key)
+    problems += _pseudo_feature_problems(defined, feature.key)
     for standing in defined.fillers(feature.key):
         experiment = standing.experiment
-        problems += _value_problems(
-            feature, experiment, f"type: experiments.{experiment.key}.variants"
-        )
+        problems += _value_problems(feature, experiment, f"experiments.{experiment.key}.variants")
     if problems:
         raise Invalid.of(problems)
 
@@ -171,6 +173,17 @@ def _prerequisite_problems(
                 " fills it; create it first",
             )
         yield from condition_problems(defined, one.condition, f"{path}.{index}.condition")
+
+
+def _pseudo_feature_problems(defined: Defined, feature: str) -> Iterator[Problem]:
+    """The feature that SDKs read a holdout from is the holdout's alone."""
+    fillers = defined.fillers(feature)
+    if (len(fillers) > 1 or feature in defined.features) and any(
+        kind_of(standing.experiment) == HOLDOUT for standing in fillers
+    ):
+        yield Problem(
+            "feature", "FEATURE_TAKEN", f"{feature!r} is a holdout's; choose another name"
+        )
 
 
 def _cycle_problems(defined: Defined, feature: str) -> Iterator[Problem]:
