@@ -169,6 +169,11 @@ class ExperimentQuery(StrictSchema):
     )
 
 
+class CloneOptions(StrictSchema):
+    key = Key(required=True, metadata=says("Of the new experiment"))
+    name = Text(longest=200, metadata=says("For people; default: that of the source"))
+
+
 class StartOptions(StrictSchema):
     started_at = Moment(metadata=says("In the past, for data gathered elsewhere; default: now"))
 

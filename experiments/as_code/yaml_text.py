@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
@@ -17,23 +19,26 @@ import yaml
 from experiments.definitions.errors import Invalid
 
 _PREFIX = "tag:yaml.org,2002:"
+_KINDS = ("null", "bool", "int", "float", "str", "seq", "map")
 _WORDS = (
-    ("null", r"~|null|Null|NULL|", "~nN\0"),
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"-?(0|[1-9][0-9]*)", "-0123456789"),
-    ("float", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", "-0123456789"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),  # "": where nothing is written
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"-?(0|[1-9][0-9]*)", list("-0123456789")),
+    ("float", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", list("-0123456789")),
 )
 
 
 def read_yaml(text: str) -> Any:
     """One document; `Invalid` YAML_INVALID names the line and the column."""
-    loader = _Loader(text)
-    try:
-        return loader.get_single_data()
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        raise Invalid("YAML_INVALID", _said(error)) from error
-    finally:
-        loader.dispose()
+    return read_marked(text)[0]
+
+
+def read_marked(text: str) -> tuple[Any, dict[str, int]]:
+    """As `read_yaml`, with the line of each value, from 1, by its dotted place."""
+    with _reading(text) as loader:
+        node = loader.get_single_node()
+        lines = dict(_lines(node, ())) if node is not None else {}
+        return None if node is None else loader.construct_document(node), lines
 
 
 def write_yaml(document: Any) -> str:
@@ -51,6 +56,11 @@ def write_yaml(document: Any) -> str:
 
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012 — PyYAML's own way
+    yaml_constructors = {  # noqa: RUF012 — as above; no tag makes a date, a set or bytes
+        tag: constructor
+        for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+        if tag in {None, *(f"{_PREFIX}{name}" for name in _KINDS)}
+    }
 
     def __init__(self, text: str) -> None:
         try:
@@ -60,7 +70,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "write an alias (*) out", mark)
         return super().compose_node(parent, index)
 
@@ -94,7 +104,7 @@ class _Dumper(yaml.SafeDumper):
     def represent_text(self, text: str) -> Any:
         """Quoted wherever this reader or one of YAML 1.1 would see something else than a text."""
         style = "|" if "\n" in text else None
-        tags = {reader.resolve(yaml.ScalarNode, text, (True, False)) for reader in _READERS}
+        tags = {_tag_of(reader, text) for reader in _READERS}
         if tags != {f"{_PREFIX}str"}:
             style = '"'
         return self.represent_scalar(f"{_PREFIX}str", text, style=style)
@@ -102,9 +112,7 @@ class _Dumper(yaml.SafeDumper):
 
 for _tag, _pattern, _first in _WORDS:
     for _side in (_Loader, _Dumper):
-        _side.add_implicit_resolver(
-            f"{_PREFIX}{_tag}", re.compile(rf"(?:{_pattern})\Z"), ["" if c == "\0" else c for c in _first]
-        )
+        _side.add_implicit_resolver(f"{_PREFIX}{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first)
 _Loader.add_constructor(f"{_PREFIX}float", _Loader.construct_yaml_float)
 _Loader.add_constructor(f"{_PREFIX}map", _Loader.construct_mapping)
 _Dumper.add_representer(str, _Dumper.represent_text)
@@ -115,6 +123,37 @@ class _Ours(yaml.resolver.BaseResolver):
 
 
 _READERS = (_Ours(), yaml.resolver.Resolver())
+
+
+@contextmanager
+def _reading(text: str) -> Iterator[_Loader]:
+    loader = _Loader(text)
+    try:
+        yield loader
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        raise Invalid("YAML_INVALID", _said(error)) from error
+    finally:
+        loader.dispose()
+
+
+def _lines(node: Any, place: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+    """A field stands where its key stands."""
+    if not place:
+        yield "", node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode):
+        for index, inner in enumerate(node.value):
+            yield ".".join((*place, str(index))), inner.start_mark.line + 1
+            yield from _lines(inner, (*place, str(index)))
+    elif isinstance(node, yaml.MappingNode):
+        for key, inner in node.value:
+            name = str(key.value)
+            yield ".".join((*place, name)), key.start_mark.line + 1
+            yield from _lines(inner, (*place, name))
+
+
+def _tag_of(reader: Any, text: str) -> str:
+    tag: str = reader.resolve(yaml.ScalarNode, text, (True, False))
+    return tag
 
 
 def _mistake(node: Any, message: str) -> yaml.YAMLError:

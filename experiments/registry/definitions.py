@@ -33,8 +33,6 @@ class Definitions(ABC, Generic[T]):
 
     def create(self, environment: str, document: Document, actor: str) -> Stored[T]:
         record = self.shelf.from_document(document)
-        at = now()
-        stored = Stored(environment, record, 1, at, at)
         with change(self._database) as connection:
             if self.shelf.find(connection, environment, record.key) is not None:
                 raise Conflict(
@@ -42,9 +40,8 @@ class Definitions(ABC, Generic[T]):
                     f"there is a {self.subject} {record.key!r} in {environment!r} already; choose"
                     " another key",
                 )
-            self._check(read_defined(connection, environment), record)
-            self.shelf.insert(connection, stored)
-            self._note(connection, None, stored, "create", actor, at)
+            self.check(read_defined(connection, environment), None, record)
+            stored = self.add(connection, environment, record, actor)
         self._on_change()
         return stored
 
@@ -65,7 +62,6 @@ class Definitions(ABC, Generic[T]):
         expected_revision: int | None = None,
     ) -> Stored[T]:
         """Replace the fields that are named in `changes`."""
-        at = now()
         with change(self._database) as connection:
             before = self._found(connection, environment, key)
             check_expected(before.revision, expected_revision)
@@ -73,13 +69,8 @@ class Definitions(ABC, Generic[T]):
             if document["key"] != key:
                 raise Conflict("KEY_FIXED", f"a key cannot change; create another {self.subject}")
             record = self.shelf.from_document(document)
-            defined = read_defined(connection, environment)
-            self._check(defined, record)
-            self._check_revision(defined, before.record, record)
-            after = replace(before, record=record, revision=before.revision + 1, updated_at=at)
-            if not self.shelf.update(connection, after):
-                raise stale()
-            self._note(connection, before, after, "revise", actor, at)
+            self.check(read_defined(connection, environment), before, record)
+            after = self.replace(connection, before, record, actor)
         self._on_change()
         return after
 
@@ -93,6 +84,31 @@ class Definitions(ABC, Generic[T]):
             self.shelf.delete(connection, environment, key)
             self._note(connection, before, None, "delete", actor, now())
         self._on_change()
+
+    def check(self, defined: Defined, before: Stored[T] | None, record: T) -> None:
+        """Raise `Invalid` or `Conflict` where it cannot be; `defined` may hold it already."""
+        self._check(defined, record)
+        if before is not None:
+            self._check_revision(defined, before.record, record)
+
+    def add(self, connection: Connection, environment: str, record: T, actor: str) -> Stored[T]:
+        """Write what is new and checked."""
+        at = now()
+        stored = Stored(environment, record, 1, at, at)
+        self.shelf.insert(connection, stored)
+        self._note(connection, None, stored, "create", actor, at)
+        return stored
+
+    def replace(
+        self, connection: Connection, before: Stored[T], record: T, actor: str
+    ) -> Stored[T]:
+        """Write the next revision, which is checked."""
+        at = now()
+        after = replace(before, record=record, revision=before.revision + 1, updated_at=at)
+        if not self.shelf.update(connection, after):
+            raise stale()
+        self._note(connection, before, after, "revise", actor, at)
+        return after
 
     def _check(self, defined: Defined, record: T) -> None:
         """Raise `Invalid` where what the record refers to is missing or does not fit."""
