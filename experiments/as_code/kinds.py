@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,24 @@ from experiments.as_code.shapes import (
     whole,
 )
 from experiments.definitions.errors import Problem
-from experiments.definitions.experiment import ASSIGNMENTS, BASES, CORRECTIONS, ROLES
-from experiments.definitions.feature import TYPES
-from experiments.definitions.metric import DIRECTIONS
+from experiments.definitions.experiment import (
+    ASSIGNMENTS,
+    BASES,
+    CORRECTIONS,
+    ROLES,
+    Document,
+    experiment_from_document,
+    experiment_to_document,
+)
+from experiments.definitions.feature import TYPES, feature_from_document, feature_to_document
+from experiments.definitions.layer import layer_from_document, layer_to_document
+from experiments.definitions.metric import (
+    DIRECTIONS,
+    metric_from_document,
+    metric_to_document,
+)
 from experiments.definitions.metric import KINDS as METRIC_KINDS
+from experiments.definitions.segment import segment_from_document, segment_to_document
 
 MOST_OVERRIDES = 1_000
 
@@ -37,6 +51,12 @@ class Kind:
     subject: str
     section: str
     shape: Shape
+    from_document: Callable[[Document], Any]
+    to_document: Callable[[Any], Document]
+
+    def normal(self, document: Document) -> Document:
+        """With all defaults filled in; `Invalid` where a rule is broken. The shape is checked."""
+        return self.to_document(self.from_document(document))
 
 
 def _overrides(value: Any, path: str) -> Iterator[Problem]:
@@ -185,11 +205,17 @@ _EXPERIMENT = Shape(
 
 # What others name comes before those that name it.
 ALL = (
-    Kind("segment", "segments", _SEGMENT),
-    Kind("layer", "layers", _LAYER),
-    Kind("metric", "metrics", _METRIC),
-    Kind("feature", "features", _FEATURE),
-    Kind("experiment", "experiments", _EXPERIMENT),
+    Kind("segment", "segments", _SEGMENT, segment_from_document, segment_to_document),
+    Kind("layer", "layers", _LAYER, layer_from_document, layer_to_document),
+    Kind("metric", "metrics", _METRIC, metric_from_document, metric_to_document),
+    Kind("feature", "features", _FEATURE, feature_from_document, feature_to_document),
+    Kind(
+        "experiment",
+        "experiments",
+        _EXPERIMENT,
+        experiment_from_document,
+        experiment_to_document,
+    ),
 )
 BY_SUBJECT = {kind.subject: kind for kind in ALL}
 BY_SECTION = {kind.section: kind for kind in ALL}

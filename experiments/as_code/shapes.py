@@ -65,7 +65,10 @@ class ListOf:
         if not self.least <= len(value) <= self.most:
             yield _wrong(path, f"{self.least} to {self.most:,} of them are possible")
         for index, one in enumerate(value):
-            yield from self.check(one, f"{path}.{index}")
+            place = f"{path}.{index}"
+            yield from (
+                (_wrong(place, "nothing stands here"),) if one is None else self.check(one, place)
+            )
 
 
 def text(longest: int, shortest: int = 0) -> Check:
