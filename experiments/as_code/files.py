@@ -11,7 +11,8 @@ from experiments.as_code.compact import compact
 from experiments.as_code.kinds import ALL, BY_SECTION, BY_SUBJECT, Kind
 from experiments.as_code.shapes import join
 from experiments.as_code.yaml_text import read_marked, write_yaml
-from experiments.definitions.errors import EvenhandError, Invalid, Problem
+from experiments.definitions.errors import Conflict, Invalid, Problem
+from experiments.definitions.experiment import Document
 from experiments.registry import Wanted
 
 
@@ -57,7 +58,7 @@ class Definitions:
 
 
 def read_files(paths: Iterable[Path]) -> Definitions:
-    """All definitions of all files, and everything that is wrong with their form."""
+    """All definitions of all files, and everything that is wrong with them by themselves."""
     wanted: list[Wanted] = []
     sources: list[Source] = []
     mistakes: list[Mistake] = []
@@ -72,12 +73,12 @@ def read_files(paths: Iterable[Path]) -> Definitions:
         for kind, index, one in _sections(document, top, mistakes):
             source = Source(top.file, f"{kind.section}.{index}", lines)
             key = one.get("key") if isinstance(one, dict) else None
-            found = [
-                Mistake(source.at(problem.path), kind.subject, _shown(key), problem)
-                for problem in kind.shape(one, "")
-            ]
-            mistakes += found
-            if found:
+            problems = list(kind.shape(one, "")) or _broken_rules(kind, one)
+            if problems:
+                mistakes += [
+                    Mistake(source.at(problem.path), kind.subject, _shown(key), problem)
+                    for problem in problems
+                ]
                 continue
             first = seen.setdefault((kind.subject, one["key"]), source)
             if first is not source:
@@ -99,13 +100,21 @@ def write_file(wanted: Iterable[Wanted]) -> str:
     return write_yaml({name: listed for name, listed in sections.items() if listed})
 
 
-def mistakes_of(error: EvenhandError, wanted: Wanted, source: Source | None) -> list[Mistake]:
+def mistakes_of(error: Invalid | Conflict, wanted: Wanted, source: Source | None) -> list[Mistake]:
     """The problems of a refusal, each at its line."""
-    problems = getattr(error, "problems", ()) or (Problem("", error.code, error.detail),)
+    problems = error.problems or (Problem("", error.code, error.detail),)
     return [
         Mistake("" if source is None else source.at(one.path), wanted.subject, wanted.key, one)
         for one in problems
     ]
+
+
+def _broken_rules(kind: Kind, document: Document) -> list[Problem]:
+    try:
+        kind.from_document(document)
+    except Invalid as error:
+        return list(error.problems)
+    return []
 
 
 def _shown(key: Any) -> str:

@@ -37,7 +37,7 @@ Refused = Invalid | Conflict
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A definition as it shall be; the shape of its document is already checked.
+    """A definition as it shall be; its shape and its own rules are already checked.
 
     `subject` is segment, layer, metric, feature or experiment. What the document leaves out has
     its default.
@@ -123,17 +123,12 @@ class Changeset:
                 _read(writer, one, present.get(one.key)) for one in wanted if one.subject == subject
             ]
         for step in steps:
-            if step.record is not None:
-                defined = step.writer.include(defined, step.record)
-        if any(step.outcome.refusal for step in steps):
-            return steps  # what names a definition that cannot be read is not to blame
+            defined = step.writer.include(defined, step.record)
         return [_checked(step, defined) for step in steps]
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """`record` is None where the document breaks a rule of its own."""
-
     writer: _Writer
     before: Any
     record: Any
@@ -141,11 +136,8 @@ class _Step:
 
 
 def _read(writer: _Writer, wanted: Wanted, before: Any) -> _Step:
+    record = writer.parse(wanted.document)
     outcome = _outcome(writer, wanted, before)
-    try:
-        record = writer.parse(wanted.document)
-    except Invalid as error:
-        return _Step(writer, before, None, replace(outcome, refusal=error))
     return _Step(writer, before, record, replace(outcome, after=writer.to_document(record)))
 
 
