@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from api.auth import allow, current_actor
 from api.blueprint import Blueprint, expected_revision
+from api.paging import PageQuery, page_of
+from api.schemas.definitions import HistorySchema
 from api.schemas.strict import StrictSchema
 from experiments.definitions.experiment import Document
 from experiments.registry import Definitions
@@ -36,7 +38,7 @@ def definition_blueprint(
     revising: str,
     deleting: str,
 ) -> Blueprint:
-    """POST, GET, PATCH and DELETE of `/{subject}s`; `revising` and `deleting` say what may be."""
+    """The routes of `/{subject}s`; `revising` and `deleting` say what may be changed and when."""
     name = f"{subject}s"
     blueprint = Blueprint(name, __name__, description=description)
 
@@ -65,10 +67,11 @@ def definition_blueprint(
 
     @blueprint.route(f"/{name}", methods=["GET"])
     @allow("admin")
+    @blueprint.arguments(PageQuery, location="query")
     @blueprint.response(200, shapes.list)
-    @_summary(f"List all {name} by key.")
-    def index() -> Document:
-        return {name: [document_of(one) for one in definitions().all(current_actor().environment)]}
+    @_summary(f"List {name} by key.")
+    def index(query: Document) -> Document:
+        return page_of(name, definitions().all(current_actor().environment), query, document_of)
 
     @blueprint.route(f"/{name}/<key>", methods=["GET"])
     @allow("admin")
@@ -95,6 +98,13 @@ def definition_blueprint(
     def delete(key: str) -> None:
         actor = current_actor()
         definitions().delete(actor.environment, key, actor.label, expected_revision())
+
+    @blueprint.route(f"/{name}/<key>/history", methods=["GET"])
+    @allow("admin")
+    @blueprint.response(200, HistorySchema)
+    @_summary("List every revision, who made it and what changed, the newest first.")
+    def history(key: str) -> Document:
+        return {"revisions": definitions().history(current_actor().environment, key)}
 
     return blueprint
 

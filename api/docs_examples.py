@@ -8,6 +8,15 @@ _ARMS = [{"key": "control", "weight": 0.5}, {"key": "treatment", "weight": 0.5}]
 _ONE_KEY = "/api/v1/experiments/{key}"
 _OFREP_CONTEXT = {"context": {"targetingKey": "user-1", "country": "CH"}}
 
+# The key in the address of an example; where none is named, that of the experiment.
+KEYS = {
+    "/api/v1/metrics": "purchase",
+    "/api/v1/segments": "europe",
+    "/api/v1/layers": "checkout",
+    "/api/v1/features": "dark-mode",
+    "/api/v1/holdouts": "untouched",
+}
+
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/metrics"): {"key": "purchase", "kind": "conversion", "event": "purchase"},
     ("PATCH", "/api/v1/metrics/{key}"): {"name": "Purchase within a week", "window_hours": 168},
@@ -37,6 +46,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{_ONE_KEY}/start"): {},
     ("POST", f"{_ONE_KEY}/pause"): {},
     ("POST", f"{_ONE_KEY}/resume"): {},
+    ("POST", f"{_ONE_KEY}/rerandomise"): {"weights": {"control": 0.4, "treatment": 0.6}},
     ("POST", f"{_ONE_KEY}/stop"): {},
     ("POST", f"{_ONE_KEY}/ship"): {"variant": "treatment"},
     ("POST", f"{_ONE_KEY}/archive"): {},

@@ -6,6 +6,7 @@ from typing import Any
 
 from api.auth import allow, current_actor
 from api.blueprint import Blueprint, expected_revision
+from api.paging import page_of
 from api.schemas.definitions import (
     CloneOptions,
     ExperimentAnswer,
@@ -15,6 +16,7 @@ from api.schemas.definitions import (
     ExperimentQuery,
     HistorySchema,
     NoOptions,
+    RerandomiseOptions,
     ShipOptions,
     StartOptions,
 )
@@ -55,13 +57,7 @@ def list_experiments(query: Document) -> Document:
         tag=query.get("tag"),
         text=query.get("search"),
     )
-    first = (query["page"] - 1) * query["page_size"]
-    return {
-        "experiments": [_document(one) for one in found[first : first + query["page_size"]]],
-        "total": len(found),
-        "page": query["page"],
-        "page_size": query["page_size"],
-    }
+    return page_of("experiments", found, query, _document)
 
 
 @blueprint.route("/experiments/<key>", methods=["GET"])
@@ -114,8 +110,22 @@ def clone_experiment(options: Document, key: str) -> Answer:
 @blueprint.arguments(StartOptions, required=False)
 @blueprint.response(200, ExperimentAnswer)
 def start_experiment(options: Document, key: str) -> Answer:
-    """Start a draft, after the pre-flight checks, which are returned as `checks`."""
-    return _move(key, "start", started_at=options.get("started_at"))
+    """Start a draft, after the pre-flight checks, which are returned as `checks`.
+
+    After a dry run, start again: the units are randomised anew and get their variants.
+    """
+    return _move(
+        key, "start", started_at=options.get("started_at"), dry_run=options.get("dry_run", False)
+    )
+
+
+@blueprint.route("/experiments/<key>/rerandomise", methods=["POST"])
+@allow("admin")
+@blueprint.arguments(RerandomiseOptions, required=False)
+@blueprint.response(200, ExperimentAnswer)
+def rerandomise_experiment(options: Document, key: str) -> Answer:
+    """Begin another phase: a new seed, and new weights and traffic where they are sent."""
+    return _move(key, "rerandomise", weights=options.get("weights"), traffic=options.get("traffic"))
 
 
 @blueprint.route("/experiments/<key>/pause", methods=["POST"])
@@ -150,8 +160,8 @@ def stop_experiment(_options: Document, key: str) -> Answer:
 @blueprint.arguments(ShipOptions)
 @blueprint.response(200, ExperimentAnswer)
 def ship_experiment(options: Document, key: str) -> Answer:
-    """Give one variant to everybody in the audience."""
-    return _move(key, "ship", winner=options["variant"])
+    """Give one variant to everybody in the audience, but for a share that is held back."""
+    return _move(key, "ship", winner=options["variant"], holdback=options.get("holdback"))
 
 
 @blueprint.route("/experiments/<key>/archive", methods=["POST"])

@@ -12,5 +12,5 @@ blueprint = definition_blueprint(
     lambda: services().features,
     description="Define what apps ask for",
     revising="Change a feature; once an experiment that fills it has started, not its type.",
-    deleting="Delete a feature that nothing fills or needs.",
+    deleting="Delete a feature that nothing needs and no experiment that has started fills.",
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from api.auth import allow, current_actor
 from api.blueprint import Blueprint, expected_revision
+from api.paging import PageQuery, page_of
+from api.schemas.definitions import HistorySchema
 from api.schemas.holdouts import HoldoutAnswer, HoldoutChange, HoldoutCreation, HoldoutList
 from api.services import services
 from experiments.definitions.experiment import Document
@@ -29,11 +31,12 @@ def create_holdout(document: Document) -> Answer:
 
 @blueprint.route("/holdouts", methods=["GET"])
 @allow("admin")
+@blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, HoldoutList)
-def list_holdouts() -> Document:
-    """List all holdouts, the newest first."""
+def list_holdouts(query: Document) -> Document:
+    """List holdouts, the newest first."""
     found = services().holdouts.all(current_actor().environment)
-    return {"holdouts": [_document(one) for one in found]}
+    return page_of("holdouts", found, query, _document)
 
 
 @blueprint.route("/holdouts/<key>", methods=["GET"])
@@ -65,6 +68,14 @@ def delete_holdout(key: str) -> None:
     """Delete a draft."""
     actor = current_actor()
     services().holdouts.delete(actor.environment, key, actor.label, expected_revision())
+
+
+@blueprint.route("/holdouts/<key>/history", methods=["GET"])
+@allow("admin")
+@blueprint.response(200, HistorySchema)
+def show_holdout_history(key: str) -> Document:
+    """List every revision, who made it and what changed, the newest first."""
+    return {"revisions": services().holdouts.history(current_actor().environment, key)}
 
 
 def _answer(standing: Standing) -> Answer:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from experiments.assignment.conditions import NO_GROUPS, Groups
 from experiments.assignment.evaluate import (
     ERROR,
     Assignment,
@@ -31,6 +32,7 @@ from experiments.assignment.live_features import FeatureValue, LiveFeature, live
 from experiments.definitions.errors import EvenhandError, NotFound, Problem, Unavailable
 from experiments.definitions.lifecycle import ARCHIVED, DRAFT, Standing
 from experiments.store.database import Database
+from experiments.store.definitions import groups_by_environment
 from experiments.store.experiments import (
     list_standings,
     standing_from_document,
@@ -53,8 +55,11 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentPicture:
+    """`groups` are the segments, as conditions name them."""
+
     experiments: Mapping[str, Live]
     features: Mapping[str, LiveFeature]
+    groups: Groups
 
     def assign(
         self,
@@ -106,7 +111,7 @@ class EnvironmentPicture:
         return evaluate(live.compiled, unit_id, seen)
 
 
-_EMPTY = EnvironmentPicture(MappingProxyType({}), MappingProxyType({}))
+_EMPTY = EnvironmentPicture(MappingProxyType({}), MappingProxyType({}), NO_GROUPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,19 +215,25 @@ class Snapshots:
             version = read_version(connection)
             if held is not None and held.version == version:
                 return version, None
-            return version, _compile(version, list_standings(connection), list_keys(connection))
+            return version, _compile(
+                version,
+                list_standings(connection),
+                list_keys(connection),
+                groups_by_environment(connection),
+            )
 
     def _from_file(self) -> Snapshot | None:
         try:
             document = json.loads(self._path.read_text(encoding="utf-8"))
             standings = [standing_from_document(one) for one in document["experiments"]]
             keys = [KeyRecord(**one) for one in document["keys"]]
+            groups = document["groups"]
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, EvenhandError):
             _log.exception("the snapshot file %s cannot be read", self._path)
             return None
-        return replace(_compile(document["version"], standings, keys), stale=True)
+        return replace(_compile(document["version"], standings, keys, groups), stale=True)
 
     def _to_file(self, snapshot: Snapshot) -> None:
         document = {
@@ -233,6 +244,7 @@ class Snapshots:
                 for live in picture.experiments.values()
             ],
             "keys": [asdict(key) for key in snapshot.keys.values()],
+            "groups": {name: one.groups for name, one in snapshot.environments.items()},
         }
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
@@ -249,16 +261,23 @@ class Snapshots:
                 partial.unlink()
 
 
-def _compile(version: int, standings: list[Standing], keys: list[KeyRecord]) -> Snapshot:
+def _compile(
+    version: int,
+    standings: list[Standing],
+    keys: list[KeyRecord],
+    groups: Mapping[str, Groups],
+) -> Snapshot:
     environments: dict[str, dict[str, Live]] = {}
     for standing in standings:
         if standing.status != ARCHIVED:
-            live = Live(standing, compile_experiment(standing))
+            known = groups.get(standing.environment, NO_GROUPS)
+            live = Live(standing, compile_experiment(standing, known))
             environments.setdefault(standing.environment, {})[standing.experiment.key] = live
     pictures = {
         name: EnvironmentPicture(
             MappingProxyType(live),
             live_features((one.standing, one.compiled) for one in live.values()),
+            groups.get(name, NO_GROUPS),
         )
         for name, live in environments.items()
     }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from api.paging import PageFields, PageQuery
 from api.schemas.delivery import DeliveryFields, HoldoutUseSchema
+from api.schemas.schedule import ScheduleSchema
 from api.schemas.strict import (
     Flag,
     Json,
@@ -91,6 +93,7 @@ class ExperimentFields(DeliveryFields):
     )
     time_zone = Text(longest=64, metadata=says("IANA name; default UTC"))
     plan = fields.Nested(PlanSchema, metadata=says("How it is analysed"))
+    schedule = fields.Nested(ScheduleSchema, metadata=says("What happens by the clock"))
 
 
 class ExperimentCreation(ExperimentFields):
@@ -116,6 +119,15 @@ class PhaseSchema(StrictSchema):
     phase = fields.Integer(required=True, attribute="number")
     kind = fields.String(required=True)
     seed = fields.String(required=True, metadata=says("The seed of the hash"))
+    weights = fields.Function(
+        lambda phase: dict(phase.weights),
+        metadata={**says("The shares of the variants"), "type": "object"},
+    )
+    slices = fields.List(
+        fields.List(fields.Integer()),
+        metadata=says("What it holds of its layer, in ten-thousandths"),
+    )
+    step = fields.Integer(metadata=says("Of the ramp, from 0"))
     started_at = Moment(required=True)
     ended_at = Moment(required=True, allow_none=True)
     runs = fields.List(
@@ -145,14 +157,11 @@ class ExperimentAnswer(ExperimentCreation):
     )
 
 
-class ExperimentList(StrictSchema):
+class ExperimentList(PageFields):
     experiments = fields.List(fields.Nested(ExperimentAnswer), required=True)
-    total = fields.Integer(required=True, metadata=says("Of all pages"))
-    page = fields.Integer(required=True)
-    page_size = fields.Integer(required=True)
 
 
-class ExperimentQuery(StrictSchema):
+class ExperimentQuery(PageQuery):
     status = fields.String(
         validate=validate.OneOf(STATUSES), metadata=says("Only those in this state")
     )
@@ -161,12 +170,6 @@ class ExperimentQuery(StrictSchema):
     )
     tag = Text(longest=100, metadata=says("Only those with this tag"))
     search = Text(longest=200, metadata=says("Part of the key, name or owner"))
-    page = fields.Integer(
-        load_default=1, validate=validate.Range(1, 1_000_000), metadata=says("From 1")
-    )
-    page_size = fields.Integer(
-        load_default=100, validate=validate.Range(1, 1000), metadata=says("Experiments a page")
-    )
 
 
 class CloneOptions(StrictSchema):
@@ -176,10 +179,27 @@ class CloneOptions(StrictSchema):
 
 class StartOptions(StrictSchema):
     started_at = Moment(metadata=says("In the past, for data gathered elsewhere; default: now"))
+    dry_run = fields.Boolean(
+        load_default=False,
+        metadata=says("Assign and log while everybody gets the control; start again in earnest"),
+    )
 
 
 class ShipOptions(StrictSchema):
     variant = Key(required=True, metadata=says("The winner, for everybody in the audience"))
+    holdback = fields.Float(
+        validate=validate.Range(0, 1, min_inclusive=False, max_inclusive=False),
+        metadata=says("The share of all units that stays with the control and is measured on"),
+    )
+
+
+class RerandomiseOptions(StrictSchema):
+    weights = fields.Dict(
+        keys=Key(),
+        values=fields.Float(validate=validate.Range(0, 1)),
+        metadata=says("By variant, 0 for those left out; default: as they are"),
+    )
+    traffic = fields.Float(validate=validate.Range(0, 1), metadata=says("Default: as it is"))
 
 
 class NoOptions(StrictSchema):
@@ -232,5 +252,5 @@ class MetricAnswer(MetricCreation):
     updated_at = Moment(required=True)
 
 
-class MetricList(StrictSchema):
+class MetricList(PageFields):
     metrics = fields.List(fields.Nested(MetricAnswer), required=True)

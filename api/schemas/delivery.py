@@ -1,4 +1,4 @@
-"""How an experiment reaches its units: layer, stickiness, prerequisites, overrides, schedule."""
+"""How an experiment reaches its units: layer, stickiness, prerequisites, overrides."""
 
 from __future__ import annotations
 
@@ -6,17 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from api.schemas.strict import (
-    Flag,
-    JsonObject,
-    Key,
-    Moment,
-    Number,
-    StrictSchema,
-    Text,
-    Whole,
-    says,
-)
+from api.schemas.strict import JsonObject, Key, Number, StrictSchema, Text, Whole, says
 
 MAX_OVERRIDES = 1_000
 
@@ -58,30 +48,6 @@ class PrerequisiteSchema(StrictSchema):
     )
 
 
-class RampStepSchema(StrictSchema):
-    traffic = Number(
-        required=True, validate=validate.Range(0, 1), metadata=says("Share of the eligible units")
-    )
-    hours = Number(
-        required=True,
-        validate=validate.Range(0, 24 * 366),
-        metadata=says("How long at least before the next step"),
-    )
-
-
-class ScheduleSchema(StrictSchema):
-    start_at = Moment(allow_none=True, metadata=says("When a draft starts by itself"))
-    stop_at = Moment(allow_none=True, metadata=says("When it stops by itself"))
-    ramp = fields.List(
-        fields.Nested(RampStepSchema),
-        validate=validate.Length(max=50),
-        metadata=says("How the traffic grows after the start"),
-    )
-    roll_back = Flag(
-        metadata=says("Stop by itself when a guardrail is shown to be harmed; default false")
-    )
-
-
 def prerequisites(**options: Any) -> fields.List[Any]:
     return fields.List(
         fields.Nested(PrerequisiteSchema), validate=validate.Length(max=20), **options
@@ -111,4 +77,3 @@ class DeliveryFields(StrictSchema):
         validate=_few_overrides,
         metadata=says("By variant: the ids of units that get it, for tests; not counted"),
     )
-    schedule = fields.Nested(ScheduleSchema, metadata=says("What happens by the clock"))

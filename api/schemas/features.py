@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from api.paging import PageFields
 from api.schemas.delivery import prerequisites
 from api.schemas.stored import StoredFields
 from api.schemas.strict import Json, JsonObject, Key, Number, StrictSchema, Text, says
@@ -60,5 +61,5 @@ class FeatureAnswer(StoredFields, FeatureCreation):
     pass
 
 
-class FeatureList(StrictSchema):
+class FeatureList(PageFields):
     features = fields.List(fields.Nested(FeatureAnswer), required=True)

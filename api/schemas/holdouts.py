@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from api.paging import PageFields
 from api.schemas.definitions import MetricUseSchema, PhaseSchema, PlanSchema
 from api.schemas.stored import StoredFields
 from api.schemas.strict import JsonObject, Key, Number, StrictSchema, Text, says
@@ -52,5 +53,5 @@ class HoldoutAnswer(StoredFields, HoldoutCreation):
     phases = fields.List(fields.Nested(PhaseSchema), required=True)
 
 
-class HoldoutList(StrictSchema):
+class HoldoutList(PageFields):
     holdouts = fields.List(fields.Nested(HoldoutAnswer), required=True)

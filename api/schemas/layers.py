@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
+from api.paging import PageFields
 from api.schemas.stored import StoredFields
 from api.schemas.strict import Key, StrictSchema, Text, says
 
@@ -22,5 +23,5 @@ class LayerAnswer(StoredFields, LayerCreation):
     pass
 
 
-class LayerList(StrictSchema):
+class LayerList(PageFields):
     layers = fields.List(fields.Nested(LayerAnswer), required=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from api.paging import PageFields
 from api.schemas.stored import StoredFields
 from api.schemas.strict import Json, JsonObject, Key, StrictSchema, Text, says
 
@@ -28,5 +29,5 @@ class SegmentAnswer(StoredFields, SegmentCreation):
     pass
 
 
-class SegmentList(StrictSchema):
+class SegmentList(PageFields):
     segments = fields.List(fields.Nested(SegmentAnswer), required=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.assignment.buckets import bucket_ranges, choose
-from experiments.assignment.conditions import Attributes, compile_condition
+from experiments.assignment.conditions import NO_GROUPS, Attributes, Groups, compile_condition
 from experiments.assignment.context import Context
 from experiments.assignment.decide import Step, decide
 from experiments.assignment.hashing import position_by, seed_state
@@ -64,12 +64,13 @@ class CompiledExperiment:
         return None if index is None else self.experiment.variants[index].key
 
 
-def compile_experiment(standing: Standing) -> CompiledExperiment:
+def compile_experiment(standing: Standing, groups: Groups = NO_GROUPS) -> CompiledExperiment:
+    """`groups` are the segments that its audience may name."""
     experiment = standing.experiment
     runs = standing.status in {RUNNING, SHIPPED}
     return CompiledExperiment(
         experiment=experiment,
-        spec=spec_of(standing),
+        spec=spec_of(standing, groups),
         state=seed_state(_seed(standing)),
         inside=tuple(
             Assignment(
@@ -88,9 +89,10 @@ def compile_experiment(standing: Standing) -> CompiledExperiment:
     )
 
 
-def spec_of(standing: Standing) -> ExperimentSpec:
+def spec_of(standing: Standing, groups: Groups = NO_GROUPS) -> ExperimentSpec:
     """The experiment as the evaluator takes it, whatever its status."""
     experiment = standing.experiment
+    audience = experiment.audience
     weights = [variant.weight for variant in experiment.variants]
     return ExperimentSpec(
         key=experiment.key,
@@ -98,7 +100,7 @@ def spec_of(standing: Standing) -> ExperimentSpec:
         position=position_by(_seed(standing), HASH_VERSION),
         ranges=bucket_ranges(weights, experiment.traffic),
         hash_attribute=experiment.unit_type,
-        condition=compile_condition(experiment.audience) if experiment.audience else None,
+        condition=compile_condition(audience, groups=groups) if audience else None,
         meta=tuple(Meta(variant.key, variant.name) for variant in experiment.variants),
     )
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.assignment.conditions import NO_GROUPS
 from experiments.assignment.evaluate import compile_experiment
 from experiments.definitions.errors import Problem
 from experiments.definitions.time import Instant
@@ -18,6 +19,7 @@ from experiments.events.settling import is_running, settle_exposure, settle_outc
 from experiments.events.writer import Writer
 from experiments.snapshot import Live, Snapshots
 from experiments.store.database import DEADLINE, Database
+from experiments.store.definitions import groups_by_environment
 from experiments.store.experiments import find_standing
 
 _CONFLICT = (
@@ -109,10 +111,11 @@ class Intake:
                 doubtful[key] = None
         if doubtful:
             with self._database.read() as connection:
+                groups = groups_by_environment(connection).get(environment, NO_GROUPS)
                 for key in doubtful:
                     standing = find_standing(connection, environment, key)
                     if standing is not None:
-                        live[key] = Live(standing, compile_experiment(standing))
+                        live[key] = Live(standing, compile_experiment(standing, groups))
         return live
 
 

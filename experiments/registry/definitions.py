@@ -13,7 +13,7 @@ from experiments.definitions.time import Instant, now
 from experiments.registry.defined import Defined, read_defined
 from experiments.registry.revisions import check_expected, stale
 from experiments.registry.writing import change
-from experiments.store.audit import AuditEntry, append_audit
+from experiments.store.audit import AuditEntry, append_audit, list_audit
 from experiments.store.database import Connection, Database
 from experiments.store.definitions import Shelf, Stored, T
 
@@ -34,6 +34,8 @@ class Definitions(ABC, Generic[T]):
     def create(self, environment: str, document: Document, actor: str) -> Stored[T]:
         record = self.shelf.from_document(document)
         with change(self._database) as connection:
+            at = now()
+            stored = Stored(environment, record, 1, at, at)
             if self.shelf.find(connection, environment, record.key) is not None:
                 raise Conflict(
                     "KEY_TAKEN",
@@ -109,6 +111,14 @@ class Definitions(ABC, Generic[T]):
             raise stale()
         self._note(connection, before, after, "revise", actor, at)
         return after
+
+    def history(self, environment: str, key: str) -> list[AuditEntry]:
+        """Every change of it, the newest first; what was deleted has a history too."""
+        with self._database.read() as connection:
+            entries = list_audit(connection, environment, self.subject, key)
+            if not entries:
+                self._found(connection, environment, key)
+        return entries
 
     def _check(self, defined: Defined, record: T) -> None:
         """Raise `Invalid` where what the record refers to is missing or does not fit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from experiments.definitions.cloning import cloned
@@ -14,7 +14,15 @@ from experiments.definitions.experiment import (
     experiment_to_document,
 )
 from experiments.definitions.holdout import kind_of
-from experiments.definitions.lifecycle import DRAFT, Standing, check_revision, move
+from experiments.definitions.layer import Slice, allocate
+from experiments.definitions.lifecycle import (
+    DRAFT,
+    Standing,
+    Terms,
+    check_revision,
+    move,
+    ramp_to,
+)
 from experiments.definitions.time import Instant, now
 from experiments.registry.defined import Defined, read_defined
 from experiments.registry.pre_flight import Check, failures, pre_flight
@@ -129,13 +137,18 @@ class Experiments:
         actor: str,
         *,
         started_at: Instant | None = None,
+        dry_run: bool = False,
         winner: str | None = None,
+        holdback: float | None = None,
+        weights: Mapping[str, float] | None = None,
+        traffic: float | None = None,
         expected_revision: int | None = None,
     ) -> tuple[Standing, tuple[Check, ...]]:
         """Take one step of the lifecycle. A start returns its pre-flight checks.
 
         `started_at` may lie in the past, for data that were gathered elsewhere. `winner` is the
-        variant that `ship` gives to everybody in the audience.
+        variant that `ship` gives to everybody in the audience, but for the share `holdback`.
+        `weights` by variant and `traffic` are those of a new randomisation.
         """
         at = now()
         checks: tuple[Check, ...] = ()
@@ -149,15 +162,40 @@ class Experiments:
                 raise Invalid(
                     "STARTED_AT_FUTURE", "started_at lies in the future; leave it out to start now"
                 )
-            standing = move(before, verb, at if started_at is None else started_at, winner)
+            terms = Terms(winner=winner, holdback=holdback, dry_run=dry_run)
+            if verb == "rerandomise":
+                terms = replace(terms, experiment=_anew(before.experiment, weights, traffic))
+            defined = None
             if verb == "start":
-                checks = pre_flight(standing, list_standings(connection, environment))
+                defined = read_defined(connection, environment)
+                terms = replace(terms, slices=_slices(defined, before))
+            standing = move(before, verb, at if started_at is None else started_at, terms)
+            if defined is not None:
+                checks = pre_flight(standing, defined)
                 failed = failures(checks)
                 if failed:
                     raise Conflict("PRE_FLIGHT_FAILED", failed[0].message, failed)
             self._update(connection, before, standing, verb, actor, at)
         self._on_change()
         return standing, checks
+
+    def ramp(
+        self,
+        environment: str,
+        key: str,
+        step: int,
+        actor: str,
+        expected_revision: int | None = None,
+    ) -> Standing:
+        """Raise the traffic to that of a step of the ramp, counted from 0."""
+        at = now()
+        with change(self._database) as connection:
+            before = _found(find_standing(connection, environment, key), environment, key)
+            check_expected(before.revision, expected_revision)
+            standing = ramp_to(before, step, at)
+            self._update(connection, before, standing, "ramp", actor, at)
+        self._on_change()
+        return standing
 
     def history(self, environment: str, key: str) -> list[AuditEntry]:
         with self._database.read() as connection:
@@ -210,6 +248,42 @@ class Experiments:
         if not update_standing(connection, after):
             raise stale()
         append_audit(connection, _entry(before, after, verb, actor, at))
+
+
+def _slices(defined: Defined, standing: Standing) -> tuple[Slice, ...]:
+    """Slices of the layer that no other experiment holds, for one that is about to start."""
+    use = standing.experiment.layer
+    if use is None or standing.phase is not None:
+        return ()
+    taken = [
+        one
+        for other in defined.experiments.values()
+        if other.experiment.layer is not None and other.experiment.layer.key == use.key
+        for one in other.held_slices
+    ]
+    return allocate(use.key, use.size, taken)
+
+
+def _anew(
+    experiment: Experiment, weights: Mapping[str, float] | None, traffic: float | None
+) -> Experiment:
+    """The definition of the next phase; what was kept for units under the last one is void."""
+    document = experiment_to_document(experiment)
+    if weights is not None:
+        unknown = weights.keys() - {variant.key for variant in experiment.variants}
+        if unknown:
+            known = ", ".join(variant.key for variant in experiment.variants)
+            raise Invalid(
+                "VARIANT_UNKNOWN", f"there is no variant {min(unknown)!r}; the variants: {known}"
+            )
+        for variant in document["variants"]:
+            variant["weight"] = weights.get(variant["key"], 0.0)
+    if traffic is not None:
+        document["traffic"] = traffic
+    if document["sticky"] is not None:
+        version = document["sticky"]["bucket_version"] + 1
+        document["sticky"] |= {"bucket_version": version, "min_bucket_version": version}
+    return experiment_from_document(document)
 
 
 def _searched(standing: Standing) -> str:

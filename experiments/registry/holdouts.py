@@ -7,6 +7,7 @@ from experiments.definitions.experiment import Document
 from experiments.definitions.holdout import HOLDOUT, experiment_changes, holdout_experiment
 from experiments.definitions.lifecycle import Standing
 from experiments.registry.experiments import Experiments
+from experiments.store.audit import AuditEntry
 
 
 class Holdouts:
@@ -48,6 +49,11 @@ class Holdouts:
     ) -> None:
         self.get(environment, key)
         self._experiments.delete(environment, key, actor, expected_revision)
+
+    def history(self, environment: str, key: str) -> list[AuditEntry]:
+        """Every change of it, the newest first."""
+        self.get(environment, key)
+        return self._experiments.history(environment, key)
 
 
 def _unknown(environment: str, key: str) -> NotFound:

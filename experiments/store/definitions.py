@@ -107,6 +107,14 @@ class Shelf(Generic[T]):
         }
 
 
+def groups_by_environment(connection: Connection) -> dict[str, dict[str, Document]]:
+    """The segments as the condition language takes saved groups."""
+    groups: dict[str, dict[str, Document]] = {}
+    for one in SEGMENTS.all(connection):
+        groups.setdefault(one.environment, {})[one.record.key] = one.record.group
+    return groups
+
+
 METRICS: Shelf[Metric] = Shelf(tables.metrics, metric_from_document, metric_to_document)
 SEGMENTS: Shelf[Segment] = Shelf(tables.segments, segment_from_document, segment_to_document)
 LAYERS: Shelf[Layer] = Shelf(tables.layers, layer_from_document, layer_to_document)

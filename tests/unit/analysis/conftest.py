@@ -10,7 +10,7 @@ import pytest
 from experiments.analysis.results import results
 from experiments.analysis.task import Arm, Findings
 from experiments.definitions.experiment import experiment_from_document
-from experiments.definitions.lifecycle import Standing, move
+from experiments.definitions.lifecycle import Standing, Terms, move
 from experiments.definitions.metric import Metric
 from experiments.definitions.time import DAY
 
@@ -48,7 +48,7 @@ def report(
     )
     standing = Standing("production", experiment, "draft", 1, START, START)
     for verb in verbs:
-        standing = move(standing, verb, START, winner=arms[-1].variant)
+        standing = move(standing, verb, START, Terms(winner=arms[-1].variant))
     defined = tuple(
         Metric(
             key=key,

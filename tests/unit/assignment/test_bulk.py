@@ -12,7 +12,7 @@ from experiments.assignment.bulk import assign_many, positions, variant_indices
 from experiments.assignment.evaluate import compile_experiment, evaluate
 from experiments.assignment.hashing import bucket, seed_state
 from experiments.definitions.experiment import experiment_from_document
-from experiments.definitions.lifecycle import DRAFT, Standing, move
+from experiments.definitions.lifecycle import DRAFT, Standing, Terms, move
 
 _SHARED = Path(os.environ.get("EVENHAND_SHARED", Path(__file__).parents[4] / "shared"))
 VECTORS = json.loads((_SHARED / "conformance" / "growthbook-sdk-cases.json").read_text("utf-8"))
@@ -95,7 +95,7 @@ def test_what_one_by_one_gives(verbs: tuple[str, ...]):
     )
     standing = Standing("production", experiment, DRAFT, 1, 0, 0)
     for at, verb in enumerate(verbs):
-        standing = move(standing, verb, at, winner="c")
+        standing = move(standing, verb, at, Terms(winner="c"))
     compiled = compile_experiment(standing)
     ids = [f"user-{number}" for number in range(2_000)]
     countries = ["FR" if number % 3 else "DE" for number in range(2_000)]

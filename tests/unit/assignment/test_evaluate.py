@@ -5,7 +5,7 @@ import pytest
 from experiments.assignment.evaluate import compile_experiment, evaluate
 from experiments.assignment.hashing import bucket, seed_state
 from experiments.definitions.experiment import experiment_from_document
-from experiments.definitions.lifecycle import DRAFT, Standing, move
+from experiments.definitions.lifecycle import DRAFT, Standing, Terms, move
 
 
 def standing(*verbs: str, **fields: object) -> Standing:
@@ -21,7 +21,7 @@ def standing(*verbs: str, **fields: object) -> Standing:
     )
     one = Standing("production", experiment, DRAFT, 1, 0, 0)
     for at, verb in enumerate(verbs, 10):
-        one = move(one, verb, at, winner="green")
+        one = move(one, verb, at, Terms(winner="green"))
     return one
 
 

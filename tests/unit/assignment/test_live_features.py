@@ -7,7 +7,7 @@ import pytest
 from experiments.assignment.evaluate import compile_experiment
 from experiments.assignment.live_features import FeatureValue, LiveFeature, live_features
 from experiments.definitions.experiment import experiment_from_document
-from experiments.definitions.lifecycle import DRAFT, Standing, move
+from experiments.definitions.lifecycle import DRAFT, Standing, Terms, move
 
 
 def standing(key: str, *verbs: str, at: int = 10, **fields: Any) -> Standing:
@@ -24,7 +24,7 @@ def standing(key: str, *verbs: str, at: int = 10, **fields: Any) -> Standing:
     )
     one = Standing("production", experiment, DRAFT, 1, 0, 0)
     for verb in verbs:
-        one = move(one, verb, at, winner="green")
+        one = move(one, verb, at, Terms(winner="green"))
     return one
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from experiments.analysis.results import results
 from experiments.analysis.task import Arm, Findings, Measured
 from experiments.definitions.experiment import experiment_from_document
-from experiments.definitions.lifecycle import Standing, move
+from experiments.definitions.lifecycle import Standing, Terms, move
 from experiments.definitions.metric import metric_from_document
 from experiments.definitions.time import DAY, HOUR, parse_instant
 
@@ -112,7 +112,7 @@ def document(
     for verb in verbs:
         at = began if verb == "start" else AS_OF - HOUR
         winner = "treatment" if verb == "ship" else None
-        standing = replace(move(standing, verb, at, winner))
+        standing = replace(move(standing, verb, at, Terms(winner=winner)))
     found = Findings(arms, crossovers, excluded or {}, rejected)
     metrics = tuple(METRICS[use["metric"]] for use in uses)
     return results(standing, metrics, found, watermark=4711, as_of=AS_OF)

@@ -11,6 +11,7 @@ from experiments.definitions.lifecycle import (
     MOVES,
     STATUSES,
     Standing,
+    Terms,
     check_revision,
     move,
 )
@@ -39,7 +40,7 @@ def test_every_move_is_legal_or_says_what_it_needs(status: str, verb: str):
     standing = replace(draft() if status == DRAFT else running, status=status)
     sources, target = MOVES[verb]
     if status in sources:
-        after = move(standing, verb, 20, winner="green")
+        after = move(standing, verb, 20, Terms(winner="green"))
         assert after.status == target
         assert after.revision == standing.revision + 1
     else:

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.definitions.errors import Problem
 from experiments.definitions.experiment import experiment_from_document
-from experiments.definitions.lifecycle import Phase, Run, Standing, move
+from experiments.definitions.lifecycle import Phase, Run, Standing, Terms, move
 from experiments.definitions.time import HOUR, parse_instant
 from experiments.events.clocks import BatchClock
 from experiments.events.reading import ExposureItem, OutcomeItem, read_item
@@ -81,7 +81,7 @@ def test_time_decides_what_counts_in_each_state() -> None:
     paused = move(RUNNING, "pause", START + HOUR)
     resumed = move(paused, "resume", START + 2 * HOUR)
     stopped = move(resumed, "stop", START + 3 * HOUR)
-    shipped = move(stopped, "ship", START + 4 * HOUR, winner="red")
+    shipped = move(stopped, "ship", START + 4 * HOUR, Terms(winner="red"))
     counted = {
         state: [
             record(standing, START + half * HOUR // 2).mark is None for half in (-1, 1, 3, 5, 7)
