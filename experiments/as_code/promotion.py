@@ -25,8 +25,8 @@ class Promotion:
 def promotion(key: str, source: Definitions, target: Definitions) -> Promotion:
     """What `target` is to hold so that it has the experiment `key` as `source` has it.
 
-    When it starts and stops by the clock stays as `target` has it. A feature's rule that names an
-    experiment which `target` has not is left behind.
+    When it starts and stops by the clock, and how far its ramp has gone, stays as `target` has it.
+    A feature's rule that names an experiment which `target` has not is left behind.
     """
     experiment = source.get(("experiment", key))
     if experiment is None:
@@ -63,7 +63,9 @@ class _Parcel:
     def _timed(self, document: Document) -> Document:
         there = self.target.get(("experiment", self.experiment), {}).get("schedule", {})
         times = {name: there.get(name) for name in ("start_at", "stop_at")}
-        return {**document, "schedule": {**document["schedule"], **times}}
+        ramped = {"traffic"} if document["schedule"]["ramp"] else set()
+        kept = {name: value for name, value in document.items() if name not in ramped}
+        return {**kept, "schedule": {**document["schedule"], **times}}
 
     def _with_known_rules(self, document: Document) -> Document:
         rules = []

@@ -9,12 +9,12 @@ import click
 
 from experiments.access import Keys
 from experiments.as_code.diff import diff
+from experiments.as_code.exporting import exported
 from experiments.as_code.files import Mistake, Source, mistakes_of, read_files, write_file
 from experiments.as_code.kinds import ALL
 from experiments.as_code.promotion import Definitions, promotion
 from experiments.cli.opened import actor, environment_option, open_database
 from experiments.definitions.errors import Conflict, Invalid
-from experiments.definitions.lifecycle import ARCHIVED
 from experiments.registry import Changeset, Outcome, Wanted
 from experiments.store.database import Database
 
@@ -84,17 +84,7 @@ def export_definitions(output: Path | None, only: tuple[str, ...], environment: 
     """
     subjects = {kind.subject for kind in ALL if not only or kind.section in only}
     present = _changeset(open_database().database).present(environment)
-    ruled = {
-        rule.get("experiment")
-        for one in present
-        if one.wanted.subject == "feature"
-        for rule in one.wanted.document["rules"]
-    }
-    text = write_file(
-        one.wanted
-        for one in present
-        if one.wanted.subject in subjects and (one.status != ARCHIVED or one.wanted.key in ruled)
-    )
+    text = write_file(one for one in exported(present) if one.subject in subjects)
     if output is None:
         click.echo(text, nl=False)
         return

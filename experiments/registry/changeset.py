@@ -40,7 +40,7 @@ class Wanted:
     """A definition as it shall be; its shape and its own rules are already checked.
 
     `subject` is segment, layer, metric, feature or experiment. What the document leaves out has
-    its default.
+    its default; the traffic of an experiment that has started with a ramp stays where the ramp is.
     """
 
     subject: str
@@ -136,7 +136,7 @@ class _Step:
 
 
 def _read(writer: _Writer, wanted: Wanted, before: Any) -> _Step:
-    record = writer.parse(wanted.document)
+    record = writer.parse(wanted.document, before)
     outcome = _outcome(writer, wanted, before)
     return _Step(writer, before, record, replace(outcome, after=writer.to_document(record)))
 
@@ -167,7 +167,7 @@ class _Writer(Protocol):
     def present(self, connection: Connection, environment: str) -> Mapping[str, Any]: ...
     def document(self, before: Any) -> Document: ...
     def to_document(self, record: Any) -> Document: ...
-    def parse(self, document: Document) -> Any: ...
+    def parse(self, document: Document, before: Any) -> Any: ...
     def include(self, defined: Defined, record: Any) -> Defined: ...
     def check(self, defined: Defined, before: Any, record: Any) -> None: ...
     def write(
@@ -178,7 +178,6 @@ class _Writer(Protocol):
 class _Shelved:
     def __init__(self, definitions: Definitions[Any]) -> None:
         self._definitions = definitions
-        self.parse = definitions.shelf.from_document
         self.to_document = definitions.shelf.to_document
         self.check = definitions.check
 
@@ -188,6 +187,9 @@ class _Shelved:
 
     def document(self, before: Stored[Any]) -> Document:
         return self.to_document(before.record)
+
+    def parse(self, document: Document, before: object) -> Any:  # noqa: ARG002 — as `_Writer`
+        return self._definitions.shelf.from_document(document)
 
     def include(self, defined: Defined, record: Any) -> Defined:
         return defined.with_record(self._definitions.subject, record)
@@ -204,7 +206,6 @@ class _Shelved:
 class _Lived:
     def __init__(self, experiments: Experiments) -> None:
         self._experiments = experiments
-        self.parse = experiment_from_document
         self.to_document = experiment_to_document
         self.check = experiments.check
 
@@ -213,6 +214,13 @@ class _Lived:
 
     def document(self, before: Standing) -> Document:
         return experiment_to_document(before.experiment)
+
+    def parse(self, document: Document, before: Standing | None) -> Experiment:
+        """Once it has started the ramp says what the traffic is, unless the document does."""
+        experiment = experiment_from_document(document)
+        if experiment.schedule.ramp and "traffic" not in document and before and before.phase:
+            return replace(experiment, traffic=before.experiment.traffic)
+        return experiment
 
     def include(self, defined: Defined, record: Experiment) -> Defined:
         return defined.with_experiment(record)
