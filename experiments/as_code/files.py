@@ -50,19 +50,18 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """What files hold. `sources` has the same order as `wanted`."""
+    """What files hold; `sources` by subject and key."""
 
     wanted: tuple[Wanted, ...]
-    sources: tuple[Source, ...]
+    sources: Mapping[tuple[str, str], Source]
     mistakes: tuple[Mistake, ...]
 
 
 def read_files(paths: Iterable[Path]) -> Definitions:
     """All definitions of all files, and everything that is wrong with them by themselves."""
     wanted: list[Wanted] = []
-    sources: list[Source] = []
+    sources: dict[tuple[str, str], Source] = {}
     mistakes: list[Mistake] = []
-    seen: dict[tuple[str, str], Source] = {}
     for path in paths:
         try:
             document, lines = read_marked(_text(path))
@@ -80,7 +79,7 @@ def read_files(paths: Iterable[Path]) -> Definitions:
                     for problem in problems
                 ]
                 continue
-            first = seen.setdefault((kind.subject, one["key"]), source)
+            first = sources.setdefault((kind.subject, one["key"]), source)
             if first is not source:
                 problem = Problem(
                     "key", "DEFINED_TWICE", f"it stands at {first.at('key')} too; keep one of them"
@@ -88,8 +87,7 @@ def read_files(paths: Iterable[Path]) -> Definitions:
                 mistakes.append(Mistake(source.at("key"), kind.subject, one["key"], problem))
                 continue
             wanted.append(Wanted(kind.subject, one))
-            sources.append(source)
-    return Definitions(tuple(wanted), tuple(sources), tuple(mistakes))
+    return Definitions(tuple(wanted), sources, tuple(mistakes))
 
 
 def write_file(wanted: Iterable[Wanted]) -> str:
@@ -100,8 +98,11 @@ def write_file(wanted: Iterable[Wanted]) -> str:
     return write_yaml({name: listed for name, listed in sections.items() if listed})
 
 
-def mistakes_of(error: Invalid | Conflict, wanted: Wanted, source: Source | None) -> list[Mistake]:
-    """The problems of a refusal, each at its line."""
+def mistakes_of(
+    error: Invalid | Conflict, wanted: Wanted, sources: Mapping[tuple[str, str], Source]
+) -> list[Mistake]:
+    """The problems of a refusal, each at its line where the definition stands in a file."""
+    source = sources.get((wanted.subject, wanted.key))
     problems = error.problems or (Problem("", error.code, error.detail),)
     return [
         Mistake("" if source is None else source.at(one.path), wanted.subject, wanted.key, one)
@@ -135,7 +136,7 @@ def _sections(
 ) -> Iterator[tuple[Kind, int, Any]]:
     """Every entry of every list of a file."""
     names = ", ".join(kind.section for kind in ALL)
-    if not isinstance(document, dict) or not document:
+    if not isinstance(document, dict):
         message = f"a file holds lists of definitions, under {names}"
         mistakes.append(Mistake(top.at(""), "", "", Problem("", "INVALID", message)))
         return

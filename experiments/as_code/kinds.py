@@ -155,17 +155,17 @@ _PLAN = Shape(
         "basis": _optional(one_of(*BASES)),
         "alpha": _optional(number()),
         "correction": _optional(one_of(*CORRECTIONS)),
-        "planned_units": _nullable(whole),
+        "planned_units": _nullable(whole()),
         "power": _optional(number()),
         "minimum_effect": _nullable(number()),
     }
 )
 _LAYER_USE = Shape({"key": _required(key), "size": _required(number(0.0001, 1))})
-_HOLDOUT = Shape({"layer": _nullable(key)})
+_HOLDOUT = Shape({"layer": Field(key, required=True, nullable=True)})
 _STICKY = Shape(
     {
-        "bucket_version": _optional(whole),
-        "min_bucket_version": _optional(whole),
+        "bucket_version": _optional(whole(0)),
+        "min_bucket_version": _optional(whole(0)),
         "fallback": _nullable(key),
     }
 )

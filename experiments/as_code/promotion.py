@@ -28,9 +28,10 @@ def promotion(key: str, source: Definitions, target: Definitions) -> Promotion:
     When it starts and stops by the clock, and how far its ramp has gone, stays as `target` has it.
     A feature's rule that names an experiment which `target` has not is left behind.
     """
-    experiment = source.get(("experiment", key))
-    if experiment is None:
-        raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {key!r} to be promoted")
+    if ("experiment", key) not in source:
+        raise NotFound(
+            "EXPERIMENT_NOT_FOUND", f"there is no experiment {key!r} where it is to come from"
+        )
     parcel = _Parcel(key, source, target)
     parcel.take("experiment", key)
     return Promotion(

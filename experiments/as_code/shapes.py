@@ -101,11 +101,14 @@ def number(least: float = -math.inf, most: float = math.inf) -> Check:
     return check
 
 
-def whole(value: Any, path: str) -> Iterator[Problem]:
-    if isinstance(value, bool) or not isinstance(value, int):
-        yield _wrong(path, "write a whole number")
-    elif not 0 <= value < 2**53:
-        yield _wrong(path, "this number is out of range")
+def whole(least: int = -(2**53) + 1) -> Check:
+    def check(value: Any, path: str) -> Iterator[Problem]:
+        if isinstance(value, bool) or not isinstance(value, int):
+            yield _wrong(path, "write a whole number")
+        elif not least <= value < 2**53:
+            yield _wrong(path, "this number is out of range")
+
+    return check
 
 
 def flag(value: Any, path: str) -> Iterator[Problem]:

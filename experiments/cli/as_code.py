@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -118,31 +118,28 @@ def promote(experiment: str, source: str, target: str, *, yes: bool, dry_run: bo
     parcel = promotion(experiment, _documents(changeset, source), _documents(changeset, target))
     for note in parcel.notes:
         click.echo(f"Note: {note}", err=True)
-    _carry_out(target, parcel.wanted, (), yes=yes, dry_run=dry_run)
+    _carry_out(target, parcel.wanted, {}, yes=yes, dry_run=dry_run)
 
 
 def _carry_out(
     environment: str,
     wanted: Sequence[Wanted],
-    sources: Sequence[Source],
+    sources: Mapping[tuple[str, str], Source],
     *,
     yes: bool,
     dry_run: bool,
 ) -> None:
-    """Show, ask, write. `sources`, if any, are those of `wanted`."""
+    """Show, ask, write. `sources` are the places in files, if there are any."""
     database = open_database().database
     changeset = _changeset(database)
     outcomes = changeset.plan(environment, wanted)
     changed = [one for one in outcomes if one.changes]
     for outcome in changed:
         _show(outcome)
-    refused = [outcome for outcome in outcomes if outcome.refusal is not None]
-    if refused:
-        by_wanted = {id(one): source for one, source in zip(wanted, sources, strict=False)}
-        for outcome in refused:
-            assert outcome.refusal is not None  # noqa: S101 — just selected
-            source = by_wanted.get(id(outcome.wanted))
-            _list(mistakes_of(outcome.refusal, outcome.wanted, source))
+    refusals = [(one.refusal, one.wanted) for one in outcomes if one.refusal is not None]
+    if refusals:
+        for refusal, refused in refusals:
+            _list(mistakes_of(refusal, refused, sources))
         raise Conflict("CHANGES_REFUSED", "nothing was changed; see the reasons above")
     click.echo(_summary(outcomes, environment))
     if not changed:
