@@ -20,6 +20,7 @@ from experiments.definitions.errors import Invalid
 
 _PREFIX = "tag:yaml.org,2002:"
 _KINDS = ("null", "bool", "int", "float", "str", "seq", "map")
+_BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")  # breaks lines in YAML 1.1
 _WORDS = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),  # "": where nothing is written
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -105,7 +106,7 @@ class _Dumper(yaml.SafeDumper):
         """Quoted wherever this reader or one of YAML 1.1 would see something else than a text."""
         style = "|" if "\n" in text else None
         tags = {_tag_of(reader, text) for reader in _READERS}
-        if tags != {f"{_PREFIX}str"}:
+        if tags != {f"{_PREFIX}str"} or not _BREAKS.isdisjoint(text):
             style = '"'
         return self.represent_scalar(f"{_PREFIX}str", text, style=style)
 

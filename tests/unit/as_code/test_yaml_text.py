@@ -45,6 +45,14 @@ def test_what_yaml_1_1_would_misread_is_written_in_quotes():
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["a\nb\n", "a\n\n\n", "\n", "\n a", "a\rb", "a\x85", "a\u2028\nb", "\ufeffa", "a\x1b[0m", "\t"],
+)
+def test_texts_come_back_to_the_letter(text: str):
+    assert read_yaml(write_yaml({"a": [text]})) == {"a": [text]}
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("a: 1\nb: 2\na: 3\n", "line 3, column 1: the key 'a' stands here twice"),
