@@ -102,7 +102,7 @@ class Changeset:
             return [step.outcome for step in self._steps(connection, environment, wanted)]
 
     def write(self, environment: str, shown: Sequence[Outcome], actor: str) -> None:
-        """Make a plan without refusals so; `Stale` where it would not come to the same any more."""
+        """Make a plan so; `Stale` where it would not come to the same any more, or is refused."""
         with change(self._database) as connection:
             steps = self._steps(connection, environment, [one.wanted for one in shown])
             if [step.outcome for step in steps] != list(shown):
