@@ -13,6 +13,7 @@ from api import (
     holdouts,
     layers,
     metrics,
+    notices,
     power,
     results,
     segments,
@@ -21,6 +22,7 @@ from api import experiments as experiments_resource
 from api.auth import public, register_auth
 from api.blueprint import Api
 from api.console.views import blueprint as console
+from api.fast_assignments import FastAssignments
 from api.json_body import MAX_BODY
 from api.problems import register_problems
 from api.protocols import growthbook, ofrep
@@ -31,9 +33,11 @@ from experiments.analysis.service import Reports
 from experiments.definitions.errors import Invalid
 from experiments.events import Intake
 from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
+from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload import Payloads
 from experiments.settings import VERSION, Settings
 from experiments.snapshot import Snapshots
+from experiments.sticky import StickyAssignments
 from experiments.store.database import Database
 
 RESOURCES = (
@@ -47,6 +51,7 @@ RESOURCES = (
     events,
     results,
     power,
+    notices,
 )
 
 
@@ -102,6 +107,7 @@ def create_app(settings: Settings) -> Flask:
 
     docs_page.register(app, document)
     app.after_request(_secure)
+    app.wsgi_app = FastAssignments(app)  # type: ignore[method-assign]
     return app
 
 
@@ -109,6 +115,7 @@ def _compose(settings: Settings) -> Services:
     database = Database(settings.database_url)
     snapshots = Snapshots(database, settings.data_dir / "snapshot.json")
     experiments = Experiments(database, snapshots.refresh)
+    reports = Reports(database, settings)
     return Services(
         settings=settings,
         database=database,
@@ -121,9 +128,12 @@ def _compose(settings: Settings) -> Services:
         layers=Layers(database, snapshots.refresh),
         metrics=Metrics(database, snapshots.refresh),
         intake=Intake(database, snapshots, queue_items=settings.queue_items),
-        reports=Reports(database, settings),
+        reports=reports,
+        scheduler=Scheduler(database, experiments, reports, settings),
+        notices=Notices(database),
         payloads=Payloads(),
         streams=Streams(),
+        sticky=StickyAssignments(database),
     )
 
 

@@ -12,9 +12,11 @@ from experiments.access import Access
 from experiments.analysis.service import Reports
 from experiments.events import Intake
 from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
+from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload import Payloads
 from experiments.settings import Settings
 from experiments.snapshot import Snapshots
+from experiments.sticky import StickyAssignments
 from experiments.store.database import Database
 
 EXTENSION = "evenhand"
@@ -34,11 +36,15 @@ class Services:
     metrics: Metrics
     intake: Intake
     reports: Reports
+    scheduler: Scheduler
+    notices: Notices
     payloads: Payloads
     streams: Streams
+    sticky: StickyAssignments
 
     def close(self) -> None:
         """Commit what waits in this process and let go of the database."""
+        self.scheduler.close()
         self.intake.close()
         self.snapshots.close()
         self.database.dispose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from api.paging import PageFields, PageQuery
-from api.schemas.delivery import DeliveryFields, HoldoutUseSchema
+from api.schemas.delivery import DeliveryFields
 from api.schemas.schedule import ScheduleSchema
 from api.schemas.strict import (
     Flag,
@@ -118,6 +118,8 @@ class RunSchema(StrictSchema):
 class PhaseSchema(StrictSchema):
     phase = fields.Integer(required=True, attribute="number")
     kind = fields.String(required=True)
+    step = fields.Integer(required=True, metadata=says("Of the ramp, from 0"))
+    step_at = Moment(required=True, allow_none=True, metadata=says("When it was reached"))
     seed = fields.String(required=True, metadata=says("The seed of the hash"))
     weights = fields.Function(
         lambda phase: dict(phase.weights),
@@ -127,7 +129,6 @@ class PhaseSchema(StrictSchema):
         fields.List(fields.Integer()),
         metadata=says("What it holds of its layer, in ten-thousandths"),
     )
-    step = fields.Integer(metadata=says("Of the ramp, from 0"))
     started_at = Moment(required=True)
     ended_at = Moment(required=True, allow_none=True)
     runs = fields.List(
@@ -142,9 +143,6 @@ class CheckSchema(StrictSchema):
 
 
 class ExperimentAnswer(ExperimentCreation):
-    holdout = fields.Nested(
-        HoldoutUseSchema, required=True, allow_none=True, metadata=says("Where it is a holdout")
-    )
     environment = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
     revision = fields.Integer(required=True)
@@ -179,7 +177,7 @@ class CloneOptions(StrictSchema):
 
 class StartOptions(StrictSchema):
     started_at = Moment(metadata=says("In the past, for data gathered elsewhere; default: now"))
-    dry_run = fields.Boolean(
+    dry_run = Flag(
         load_default=False,
         metadata=says("Assign and log while everybody gets the control; start again in earnest"),
     )
@@ -187,7 +185,7 @@ class StartOptions(StrictSchema):
 
 class ShipOptions(StrictSchema):
     variant = Key(required=True, metadata=says("The winner, for everybody in the audience"))
-    holdback = fields.Float(
+    holdback = Number(
         validate=validate.Range(0, 1, min_inclusive=False, max_inclusive=False),
         metadata=says("The share of all units that stays with the control and is measured on"),
     )
@@ -196,10 +194,10 @@ class ShipOptions(StrictSchema):
 class RerandomiseOptions(StrictSchema):
     weights = fields.Dict(
         keys=Key(),
-        values=fields.Float(validate=validate.Range(0, 1)),
+        values=Number(validate=validate.Range(0, 1)),
         metadata=says("By variant, 0 for those left out; default: as they are"),
     )
-    traffic = fields.Float(validate=validate.Range(0, 1), metadata=says("Default: as it is"))
+    traffic = Number(validate=validate.Range(0, 1), metadata=says("Default: as it is"))
 
 
 class NoOptions(StrictSchema):

@@ -1,4 +1,4 @@
-"""How an experiment reaches its units: layer, stickiness, prerequisites, overrides."""
+"""How an experiment reaches its units: layer, holdout, stickiness, prerequisites, overrides."""
 
 from __future__ import annotations
 
@@ -21,10 +21,8 @@ class LayerUseSchema(StrictSchema):
 
 
 class HoldoutUseSchema(StrictSchema):
-    layer = fields.String(
-        required=True,
-        allow_none=True,
-        metadata=says("Kept out of the experiments of this layer; null: of all"),
+    layer = Key(
+        allow_none=True, metadata=says("Kept out of the experiments of this layer; null: of all")
     )
 
 
@@ -64,6 +62,11 @@ class DeliveryFields(StrictSchema):
         LayerUseSchema,
         allow_none=True,
         metadata=says("Its share of a layer, whose experiments exclude each other"),
+    )
+    holdout = fields.Nested(
+        HoldoutUseSchema,
+        allow_none=True,
+        metadata=says("Makes it a holdout, whose variants are `held_out`, the control, and `open`"),
     )
     sticky = fields.Nested(
         StickySchema, allow_none=True, metadata=says("Units keep their variant whatever changes")

@@ -8,9 +8,10 @@ from api.paging import PageFields
 from api.schemas.definitions import MetricUseSchema, PhaseSchema, PlanSchema
 from api.schemas.stored import StoredFields
 from api.schemas.strict import JsonObject, Key, Number, StrictSchema, Text, says
+from experiments.definitions.holdout import SIZES
 from experiments.definitions.lifecycle import STATUSES
 
-_SHARE = validate.Range(0.0001, 0.9999)
+_SHARE = validate.Range(*SIZES)
 
 
 class HoldoutFields(StrictSchema):

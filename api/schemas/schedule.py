@@ -29,5 +29,5 @@ class ScheduleSchema(StrictSchema):
         metadata={"description": "Steps by which the traffic grows while the health is good"},
     )
     roll_back = Flag(
-        metadata={"description": "Stop when a harm is shown at any look; a ramp always does"}
+        metadata={"description": "Stop by itself when a goal or a guardrail is shown to be harmed"}
     )

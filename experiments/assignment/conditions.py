@@ -28,13 +28,13 @@ Groups = Mapping[str, Any]
 MAX_DEPTH = 20
 MAX_TESTS = 10_000  # with the conditions of saved groups put in where they are named
 
-NO_GROUPS: Groups = {}
+_NO_GROUPS: Groups = {}
 _ON_CONDITIONS = ("$and", "$nor", "$not", "$or", "$savedGroup")
 _ON_PARTS = ("$all", "$alli", "$elemMatch", "$inGroup", "$not", "$notInGroup", "$size")
 
 
 def compile_condition(
-    condition: Any, path: str = "audience", groups: Groups = NO_GROUPS
+    condition: Any, path: str = "audience", groups: Groups = _NO_GROUPS
 ) -> Predicate:
     """Turn a definition's condition into a predicate over attributes; raises `Invalid`."""
     compiler = _Compiler(groups)
@@ -44,12 +44,12 @@ def compile_condition(
     return predicate
 
 
-def read_condition(condition: Any, groups: Groups = NO_GROUPS) -> Predicate:
+def read_condition(condition: Any, groups: Groups = _NO_GROUPS) -> Predicate:
     """Turn a condition of a payload into a predicate, as the SDKs read it."""
     return _Compiler(groups).condition(condition, _Place(""))
 
 
-def attributes_of(condition: Any, groups: Groups = NO_GROUPS) -> tuple[str, ...]:
+def attributes_of(condition: Any, groups: Groups = _NO_GROUPS) -> tuple[str, ...]:
     """The attributes that a condition looks at, as dotted paths, sorted."""
     compiler = _Compiler(groups)
     compiler.condition(condition, _Place(""))

@@ -25,6 +25,7 @@ _COMMANDS = {
     "promote": "experiments.cli.as_code:promote",
     "report": "experiments.cli.report:report",
     "serve": "experiments.cli.service:serve",
+    "tick": "experiments.cli.tick:tick",
 }
 
 

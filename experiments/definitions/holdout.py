@@ -8,6 +8,7 @@ from experiments.definitions.experiment import Document, Experiment, experiment_
 HELD_OUT, OPEN = "held_out", "open"
 EXPERIMENT, HOLDOUT = "experiment", "holdout"
 KINDS = (EXPERIMENT, HOLDOUT)
+SIZES = (0.0001, 0.9999)
 
 # What a holdout has in common with every experiment.
 _CARRIED = (
@@ -61,19 +62,31 @@ def holdout_to_document(experiment: Experiment) -> Document:
 
 
 def holdout_problems(experiment: Experiment) -> list[Problem]:
-    """Whatever changed it, a holdout holds out one share of all its units, by nothing else."""
+    """Whatever made it, a holdout holds out one share of all its units, by nothing else."""
     if experiment.holdout is None:
         return []
     arms = [(variant.key, variant.control) for variant in experiment.variants]
     fixed = {
-        "variants": arms == [(HELD_OUT, True), (OPEN, False)],
-        "feature": experiment.feature == experiment.key,
-        "traffic": experiment.traffic == 1 and not experiment.schedule.ramp,
-        "assignment": experiment.assignment == "internal",
-        "prerequisites": not experiment.prerequisites,
+        "variants": (
+            arms == [(HELD_OUT, True), (OPEN, False)],
+            f"its variants are {HELD_OUT!r}, the control, and {OPEN!r}, in this order",
+        ),
+        "feature": (experiment.feature == experiment.key, "it fills no feature"),
+        "traffic": (experiment.traffic == 1, "its traffic is 1; its size is a variant's weight"),
+        "schedule.ramp": (not experiment.schedule.ramp, "its traffic does not grow"),
+        "assignment": (experiment.assignment == "internal", "our hash decides"),
+        "prerequisites": (not experiment.prerequisites, "it asks nothing of features"),
     }
-    return [
-        Problem(name, "HOLDOUT_FIXED", f"{experiment.key!r} is a holdout, whose {name} is fixed")
-        for name, kept in fixed.items()
+    problems = [
+        Problem(name, "HOLDOUT_FIXED", f"{experiment.key!r} is a holdout: {must}")
+        for name, (kept, must) in fixed.items()
         if not kept
     ]
+    least, most = SIZES
+    if not least <= experiment.control.weight <= most:
+        problems.append(
+            Problem(
+                "variants", "HOLDOUT_SIZE_INVALID", f"a holdout keeps out {least} to {most} of all"
+            )
+        )
+    return problems

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.assignment.conditions import NO_GROUPS
 from experiments.assignment.evaluate import compile_experiment
+from experiments.assignment.picture import Live
 from experiments.definitions.errors import Problem
 from experiments.definitions.time import Instant
 from experiments.events.clocks import BatchClock, Moment
@@ -17,9 +17,8 @@ from experiments.events.reading import ExposureItem, Item, OutcomeItem, read_ite
 from experiments.events.records import DeadLetter, OutcomeRecord, Record, Status, Verdict
 from experiments.events.settling import is_running, settle_exposure, settle_outcome
 from experiments.events.writer import Writer
-from experiments.snapshot import Live, Snapshots
+from experiments.snapshot import Snapshots
 from experiments.store.database import DEADLINE, Database
-from experiments.store.definitions import groups_by_environment
 from experiments.store.experiments import find_standing
 
 _CONFLICT = (
@@ -111,11 +110,10 @@ class Intake:
                 doubtful[key] = None
         if doubtful:
             with self._database.read() as connection:
-                groups = groups_by_environment(connection).get(environment, NO_GROUPS)
                 for key in doubtful:
                     standing = find_standing(connection, environment, key)
                     if standing is not None:
-                        live[key] = Live(standing, compile_experiment(standing, groups))
+                        live[key] = Live(standing, compile_experiment(standing))
         return live
 
 

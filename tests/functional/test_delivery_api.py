@@ -56,7 +56,8 @@ def test_left_out_it_is_plain(admin: httpx.Client):
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"holdout": {"layer": None}}, "VALIDATION_FAILED"),
+        ({"holdout": {}}, "HOLDOUT_FIXED"),
+        ({"holdout": True}, "VALIDATION_FAILED"),
         ({"layer": {"key": "page"}}, "VALIDATION_FAILED"),
         ({"layer": {"key": "nowhere", "size": 0.1}}, "LAYER_UNKNOWN"),
         ({"overrides": {"on": [str(number) for number in range(1_001)]}}, "VALIDATION_FAILED"),

@@ -78,10 +78,12 @@ def test_rules_come_back_in_their_order_with_their_ids(admin: httpx.Client):
         {"value": True, "condition": IN_EUROPE, "coverage": 0.1, "unit_type": "device"},
     ]
     created = made(admin, "features", **BANNER, rules=rules)
-    assert [one["id"] for one in created["rules"]] == ["staff", "rule-2", "rule-3"]
-    assert created["rules"][1] == {"id": "rule-2", "experiment": "test"}
+    assert [one["id"] for one in created["rules"]] == ["staff", "rule-1", "rule-2"]
+    assert created["rules"][1] == {"id": "rule-1", "experiment": "test"}
     turned = admin.patch(URL, json={"rules": created["rules"][::-1]}).json()
     assert turned["rules"] == created["rules"][::-1]
+    more = admin.patch(URL, json={"rules": [{"value": False}, *turned["rules"]]}).json()
+    assert [one["id"] for one in more["rules"]] == ["rule-3", "rule-2", "rule-1", "staff"]
 
 
 def test_a_rule_names_an_experiment_that_fills_the_feature(admin: httpx.Client):
@@ -150,9 +152,37 @@ def test_a_prerequisite_is_not_taken_away(admin: httpx.Client):
     only = admin.delete("/api/v1/features/shop")
     assert refused(only) == (409, "FEATURE_IN_USE")
     assert "a prerequisite of banner" in only.json()["detail"]
-    wrong = [{"feature": "shop", "condition": {"value": {"$is": 1}}}]
-    changed = admin.patch(URL, json={"prerequisites": wrong})
-    assert refused(changed) == (422, "OPERATOR_UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ({"value": {"$is": 1}}, "OPERATOR_UNKNOWN"),
+        ({"country": "CH"}, "PREREQUISITE_ATTRIBUTE"),
+        ({"$or": [{"value.text": "x"}, {"values": 1}]}, "PREREQUISITE_ATTRIBUTE"),
+    ],
+)
+def test_a_prerequisite_sees_only_the_value(
+    admin: httpx.Client, condition: dict[str, Any], code: str
+):
+    made(admin, "features", **{**BANNER, "key": "shop"})
+    needs = [{"feature": "shop", "condition": condition}]
+    for answer in (
+        post(admin, "features", **BANNER, prerequisites=needs),
+        post(admin, "experiments", key="test", variants=ARMS, prerequisites=needs),
+    ):
+        assert refused(answer) == (422, code)
+        assert places(answer)[0].startswith("prerequisites.0.condition")
+
+
+def test_what_others_wait_for_is_not_put_away(admin: httpx.Client):
+    experiment(admin, key="shop")
+    move(admin, "shop", "start", "stop")
+    made(admin, "features", **BANNER, prerequisites=[{"feature": "shop", "condition": {}}])
+    archive = "/api/v1/experiments/shop/archive"
+    assert refused(admin.post(archive)) == (409, "FEATURE_IN_USE")
+    admin.patch(URL, json={"prerequisites": []})
+    assert admin.post(archive).status_code == 200
 
 
 def test_prerequisites_form_no_circle(admin: httpx.Client):

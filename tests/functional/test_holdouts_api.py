@@ -20,6 +20,7 @@ from tests.functional.definitions import (
 
 URL = "/api/v1/holdouts/quiet"
 AS_EXPERIMENT = "/api/v1/experiments/quiet"
+NOBODY = [{"key": "held_out", "weight": 0}, {"key": "open", "weight": 1}]
 
 
 def test_a_holdout_is_an_experiment_of_its_own_kind(admin: httpx.Client):
@@ -48,6 +49,21 @@ def test_a_holdout_is_an_experiment_of_its_own_kind(admin: httpx.Client):
     ]
 
 
+def test_the_long_way_makes_the_same(admin: httpx.Client):
+    short = made(admin, "holdouts", key="quiet", size=0.05)
+    whole = admin.get(AS_EXPERIMENT).json()
+    admin.delete(URL)
+    arms = [{"key": "held_out", "weight": 0.05}, {"key": "open", "weight": 0.95}]
+    long = made(admin, "experiments", key="quiet", holdout={}, variants=arms)
+    times = {"created_at", "updated_at"}
+    assert {**long, **{name: whole[name] for name in times}} == whole
+    again = admin.get(URL).json()
+    assert {**again, **{name: short[name] for name in times}} == short
+    for variants, code in ((arms[::-1], "HOLDOUT_FIXED"), (NOBODY, "HOLDOUT_SIZE_INVALID")):
+        answer = post(admin, "experiments", key="q", holdout={}, variants=variants)
+        assert (refused(answer), places(answer)) == ((422, code), ["variants"])
+
+
 @pytest.mark.parametrize(
     ("document", "code"),
     [
@@ -73,6 +89,7 @@ def test_what_is_wrong_is_named(admin: httpx.Client, document: dict[str, Any], c
         ({"traffic": 0.5}, "traffic"),
         ({"feature": "other"}, "feature"),
         ({"assignment": "external"}, "assignment"),
+        ({"schedule": {"ramp": [{"traffic": 0.5, "hours": 1}]}}, "schedule.ramp"),
         ({"variants": ARMS}, "variants"),
         ({"prerequisites": [{"feature": "test", "condition": {"value": True}}]}, "prerequisites"),
     ],
@@ -87,14 +104,20 @@ def test_a_holdout_stays_one_as_an_experiment_too(
     assert admin.patch(AS_EXPERIMENT, json={"tags": ["2031"]}).json()["tags"] == ["2031"]
 
 
-def test_the_name_that_sdks_read_it_by_is_its_own(admin: httpx.Client):
+def test_it_fills_no_feature(admin: httpx.Client):
     made(admin, "holdouts", key="quiet", size=0.05)
-    assert refused(post(admin, "features", **{**BANNER, "key": "quiet"})) == (422, "FEATURE_TAKEN")
-    filler = post(admin, "experiments", key="test", variants=ARMS, feature="quiet")
-    assert refused(filler) == (422, "FEATURE_TAKEN")
     assert refused(post(admin, "experiments", key="quiet", variants=ARMS)) == (409, "KEY_TAKEN")
-    made(admin, "features", **BANNER)
-    assert refused(post(admin, "holdouts", key="banner", size=0.1)) == (422, "FEATURE_TAKEN")
+    needs = [{"feature": "quiet", "condition": {"value": "open"}}]
+    needing = post(admin, "experiments", key="test", variants=ARMS, prerequisites=needs)
+    assert refused(needing) == (422, "PREREQUISITE_UNKNOWN")
+    feature = {**BANNER, "key": "quiet"}
+    rule = post(admin, "features", **feature, rules=[{"experiment": "quiet"}])
+    assert (refused(rule), places(rule)) == ((422, "RULE_HOLDOUT"), ["rules.0.experiment"])
+    # A feature or an experiment under the same name has nothing to do with it.
+    made(admin, "features", **feature)
+    experiment(admin, feature="quiet", prerequisites=[])
+    move(admin, "test", "start")
+    move(admin, "quiet", "start")
 
 
 def test_it_starts_and_stops_as_an_experiment(admin: httpx.Client):
@@ -108,6 +131,9 @@ def test_it_starts_and_stops_as_an_experiment(admin: httpx.Client):
         answer = admin.patch(URL, json=fixed)
         assert (refused(answer), places(answer)) == ((409, "LOCKED_AFTER_START"), [field])
     assert refused(admin.delete(URL)) == (409, "NOT_A_DRAFT")
+    for verb, body in (("ship", {"variant": "open"}), ("rerandomise", {"traffic": 0.5})):
+        answer = admin.post(f"{AS_EXPERIMENT}/{verb}", json=body)
+        assert refused(answer) == (409, "HOLDOUT_MOVE")
     move(admin, "quiet", "stop")
     verbs = [one["verb"] for one in admin.get(f"{URL}/history").json()["revisions"]]
     assert verbs == ["stop", "start", "revise", "create"]
