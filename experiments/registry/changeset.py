@@ -32,6 +32,7 @@ from experiments.store.database import Connection, Database
 from experiments.store.definitions import Stored
 from experiments.store.experiments import list_standings
 
+PATIENCE = 30.0  # seconds that it may take to write a large file
 Refused = Invalid | Conflict
 
 
@@ -99,12 +100,14 @@ class Changeset:
     def plan(self, environment: str, wanted: Sequence[Wanted]) -> list[Outcome]:
         """What would become of them, what others name before those that name it."""
         with self._database.read() as connection:
-            return [step.outcome for step in self._steps(connection, environment, wanted)]
+            there = self._read(connection, environment)
+        return [step.outcome for step in self._steps(there, wanted)]
 
     def write(self, environment: str, shown: Sequence[Outcome], actor: str) -> None:
         """Make a plan so; `Stale` where it would not come to the same any more, or is refused."""
-        with change(self._database) as connection:
-            steps = self._steps(connection, environment, [one.wanted for one in shown])
+        with change(self._database, PATIENCE) as connection:
+            there = self._read(connection, environment)
+            steps = self._steps(there, [one.wanted for one in shown])
             if [step.outcome for step in steps] != list(shown):
                 raise stale()
             for step in steps:
@@ -112,19 +115,34 @@ class Changeset:
                     step.writer.write(connection, environment, step.before, step.record, actor)
         self._on_change()
 
-    def _steps(
-        self, connection: Connection, environment: str, wanted: Sequence[Wanted]
-    ) -> list[_Step]:
-        defined = read_defined(connection, environment)
-        steps: list[_Step] = []
-        for subject, writer in self._writers.items():
-            present = writer.present(connection, environment)
-            steps += [
-                _read(writer, one, present.get(one.key)) for one in wanted if one.subject == subject
-            ]
+    def _read(self, connection: Connection, environment: str) -> _There:
+        return _There(
+            read_defined(connection, environment),
+            {
+                subject: writer.present(connection, environment)
+                for subject, writer in self._writers.items()
+            },
+        )
+
+    def _steps(self, there: _There, wanted: Sequence[Wanted]) -> list[_Step]:
+        steps = [
+            _step(writer, one, there.present[subject].get(one.key))
+            for subject, writer in self._writers.items()
+            for one in wanted
+            if one.subject == subject
+        ]
+        defined = there.defined
         for step in steps:
             defined = step.writer.include(defined, step.record)
         return [_checked(step, defined) for step in steps]
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """What is defined; `present` by subject and key, as `Stored` or `Standing`."""
+
+    defined: Defined
+    present: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +153,7 @@ class _Step:
     outcome: Outcome
 
 
-def _read(writer: _Writer, wanted: Wanted, before: Any) -> _Step:
+def _step(writer: _Writer, wanted: Wanted, before: Any) -> _Step:
     record = writer.parse(wanted.document, before)
     outcome = _outcome(writer, wanted, before)
     return _Step(writer, before, record, replace(outcome, after=writer.to_document(record)))
