@@ -214,6 +214,37 @@ def test_another_takes_over_from_a_leader_that_is_killed(
         assert codes(admin, key) == ["STARTED"]
 
 
+def test_a_leader_that_was_frozen_repeats_nothing(
+    start_service: StartService, new_postgresql: Callable[[], str], tmp_path: Path
+):
+    url, past = new_postgresql(), {"start_at": "2020-01-01T00:00:00Z"}
+    services = {
+        service.workers()[0]: service
+        for name in ("one", "two")
+        for service in [
+            start_service(url, workers=1, EVENHAND_DATA_DIR=str(tmp_path / name), **QUICK)
+        ]
+    }
+    until(lambda: holder(url) in services)
+    leader = holder(url)
+    assert leader is not None
+    (other,) = services.keys() - {leader}
+    admin = services[other].client()
+    os.kill(leader, signal.SIGSTOP)
+    try:
+        create(admin, "meanwhile", schedule=past)
+        until(lambda: codes(admin, "meanwhile") == ["STARTED"])
+        assert holder(url) == other
+    finally:
+        os.kill(leader, signal.SIGCONT)
+    for number in range(3):
+        create(admin, f"after-{number}", schedule=past)
+        until(lambda number=number: codes(admin, f"after-{number}"))
+    for key in ("meanwhile", "after-0", "after-1", "after-2"):
+        assert codes(admin, key) == ["STARTED"]
+        assert [verb for verb, _ in actors(admin, key)] == ["create", "start"]
+
+
 def test_a_leader_that_stops_hands_over_at_once(
     start_service: StartService, new_sqlite: Callable[[], str]
 ):
