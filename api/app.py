@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, jsonify
 
-from api import assignments, docs_page, events, health, metrics, power, results
+from api import assignments, docs_page, events, health, keys, metrics, power, results
 from api import experiments as experiments_resource
 from api.auth import public, register_auth
 from api.blueprint import Api
@@ -16,15 +16,15 @@ from api.protocols.streams import Streams
 from api.services import EXTENSION, Services
 from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
-from experiments.definitions.errors import Invalid
 from experiments.events import Intake
 from experiments.registry import Experiments, Metrics
 from experiments.sdk_payload import Payloads
+from experiments.sdk_payload_modes import KeyPayloads
 from experiments.settings import VERSION, Settings
 from experiments.snapshot import Snapshots
 from experiments.store.database import Database
 
-RESOURCES = (experiments_resource, metrics, assignments, events, results, power)
+RESOURCES = (experiments_resource, metrics, assignments, events, results, power, keys)
 
 
 def create_app(settings: Settings) -> Flask:
@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> Flask:
     """
     app = Flask("api")
     app.config.update(
-        SECRET_KEY=_secret(settings),
+        SECRET_KEY=settings.required_secret(),
         MAX_CONTENT_LENGTH=MAX_BODY,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,
@@ -94,18 +94,9 @@ def _compose(settings: Settings) -> Services:
         metrics=Metrics(database, snapshots.refresh),
         intake=Intake(database, snapshots, queue_items=settings.queue_items),
         reports=Reports(database, settings),
-        payloads=Payloads(),
+        keys=Keys(database, snapshots.refresh),
+        payloads=KeyPayloads(Payloads(), settings.required_secret()),
         streams=Streams(),
-    )
-
-
-def _secret(settings: Settings) -> str:
-    if settings.secret_key:
-        return settings.secret_key
-    raise Invalid(
-        "SECRET_KEY_MISSING",
-        "set EVENHAND_SECRET_KEY to a long random text, for example the output of"
-        " `python -c 'import secrets; print(secrets.token_hex(32))'`",
     )
 
 

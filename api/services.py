@@ -8,11 +8,11 @@ from typing import cast
 from flask import current_app
 
 from api.protocols.streams import Streams
-from experiments.access import Access
+from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
 from experiments.events import Intake
 from experiments.registry import Experiments, Metrics
-from experiments.sdk_payload import Payloads
+from experiments.sdk_payload_modes import KeyPayloads
 from experiments.settings import Settings
 from experiments.snapshot import Snapshots
 from experiments.store.database import Database
@@ -30,7 +30,8 @@ class Services:
     metrics: Metrics
     intake: Intake
     reports: Reports
-    payloads: Payloads
+    keys: Keys
+    payloads: KeyPayloads
     streams: Streams
 
     def close(self) -> None:

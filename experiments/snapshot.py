@@ -36,7 +36,7 @@ from experiments.store.experiments import (
     standing_from_document,
     standing_to_document,
 )
-from experiments.store.keys import KeyRecord, list_keys
+from experiments.store.keys import KeyRecord, key_from_document, list_keys
 from experiments.store.live import read_version
 
 POLL_SECONDS = 0.3
@@ -216,7 +216,7 @@ class Snapshots:
         try:
             document = json.loads(self._path.read_text(encoding="utf-8"))
             standings = [standing_from_document(one) for one in document["experiments"]]
-            keys = [KeyRecord(**one) for one in document["keys"]]
+            keys = [key_from_document(one) for one in document["keys"]]
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, EvenhandError):
