@@ -254,6 +254,7 @@ def _example(method: str, path: str, base: str, parameters: list[Document], *, k
     url = base + path.replace("{key}", "new-checkout")
     if path.startswith("/api/v1/metrics/"):
         url = base + path.replace("{key}", "purchase")
+    url = url.replace("{selector}", "$SELECTOR")
     in_address = [one["in"] for one in parameters if one.get("name") == "client_key"]
     url = url.replace("{client_key}", "$EVENHAND_CLIENT_KEY")
     if "query" in in_address:

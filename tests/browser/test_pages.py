@@ -203,6 +203,8 @@ def test_every_example_of_the_reference_works(visitor: httpx.Client, send: Send)
         *("GET /api/features/{client_key}", "POST /api/eval/{client_key}"),
         *("GET /sub/{client_key}", "POST /track"),
         "POST /api/v1/power",
+        *("POST /api/v1/keys", "GET /api/v1/keys", "GET /api/v1/keys/{selector}"),
+        "DELETE /api/v1/keys/{selector}",
         *(f"POST {experiment}/pause", f"POST {experiment}/resume", f"POST {experiment}/stop"),
         *(f"POST {experiment}/ship", f"POST {experiment}/archive", f"GET {experiment}/history"),
     ]
