@@ -66,22 +66,29 @@ class KeyPayloads:
     def _make(self, record: KeyRecord, plain: Payload) -> KeyPayload:
         if record.kind != "client":
             return KeyPayload(plain.body, plain.etag)
-        document: Document = json.loads(plain.body)
-        withheld: tuple[Withheld, ...] = ()
-        if record.secure_attributes:
-            salt = attribute_salt(self._secret_key, record.environment)
-            document, withheld = hash_attributes(document, record.secure_attributes, salt)
+        document, withheld = key_document(json.loads(plain.body), record, self._secret_key)
         for one in withheld:
             _log.warning(
                 "%s: withheld from keys with secure attributes: the feature %s from rule %d on,"
                 " which %s",
                 record.environment, one.feature, one.rule, one.reason,
             )  # fmt: skip
-        document = for_clients(document)
-        if record.payload == ENCRYPTED:
-            document = _encrypted(document, decryption_key(self._secret_key, record.selector))
         body = _compact(document)
         return KeyPayload(body, hashlib.blake2b(body, digest_size=16).hexdigest(), withheld)
+
+
+def key_document(
+    document: Document, record: KeyRecord, secret_key: str
+) -> tuple[Document, tuple[Withheld, ...]]:
+    """What a client key gets of a plain payload, and what its secure attributes keep out."""
+    withheld: tuple[Withheld, ...] = ()
+    if record.secure_attributes:
+        salt = attribute_salt(secret_key, record.environment)
+        document, withheld = hash_attributes(document, record.secure_attributes, salt)
+    document = for_clients(document)
+    if record.payload == ENCRYPTED:
+        document = _encrypted(document, decryption_key(secret_key, record.selector))
+    return document, withheld
 
 
 def _mode(record: KeyRecord) -> _Mode:

@@ -120,7 +120,5 @@ def test_nobody_gets_what_the_raw_attributes_would_not_give(
         theirs = seen(evaluate_feature(read_payload(published), key, Context(told)))
         assert theirs == ours or (key in cut and theirs == ("default", None, None))
     # Where a list is looked up for another attribute only, it holds no secure values.
-    text = str(
-        {**published, "savedGroups": {**published.get("savedGroups", {}), "bare": None}}
-    )
+    text = str({**published, "savedGroups": {**published.get("savedGroups", {}), "bare": None}})
     assert not any(one in text for one in EMAILS)
