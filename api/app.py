@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from flask import Flask, Response, jsonify
 
-from api import assignments, docs_page, events, health, keys, metrics, power, results
+from api import (
+    assignments,
+    docs_page,
+    events,
+    features,
+    health,
+    holdouts,
+    keys,
+    layers,
+    metrics,
+    notices,
+    power,
+    results,
+    segments,
+)
 from api import experiments as experiments_resource
 from api.auth import public, register_auth
 from api.blueprint import Api
 from api.console.views import blueprint as console
+from api.fast_assignments import FastAssignments
 from api.json_body import MAX_BODY
 from api.problems import register_problems
 from api.protocols import growthbook, ofrep
@@ -17,14 +32,29 @@ from api.services import EXTENSION, Services
 from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
 from experiments.events import Intake
-from experiments.registry import Experiments, Metrics
+from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
+from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload import Payloads
 from experiments.sdk_payload_modes import KeyPayloads
 from experiments.settings import VERSION, Settings
 from experiments.snapshot import Snapshots
+from experiments.sticky import StickyAssignments
 from experiments.store.database import Database
 
-RESOURCES = (experiments_resource, metrics, assignments, events, results, power, keys)
+RESOURCES = (
+    experiments_resource,
+    features,
+    metrics,
+    segments,
+    layers,
+    holdouts,
+    assignments,
+    events,
+    results,
+    power,
+    notices,
+    keys,
+)
 
 
 def create_app(settings: Settings) -> Flask:
@@ -79,24 +109,34 @@ def create_app(settings: Settings) -> Flask:
 
     docs_page.register(app, document)
     app.after_request(_secure)
+    app.wsgi_app = FastAssignments(app)  # type: ignore[method-assign]
     return app
 
 
 def _compose(settings: Settings) -> Services:
     database = Database(settings.database_url)
     snapshots = Snapshots(database, settings.data_dir / "snapshot.json")
+    experiments = Experiments(database, snapshots.refresh)
+    reports = Reports(database, settings)
     return Services(
         settings=settings,
         database=database,
         snapshots=snapshots,
         access=Access(snapshots, Keys(database).note_use),
-        experiments=Experiments(database, snapshots.refresh),
+        experiments=experiments,
+        holdouts=Holdouts(experiments),
+        features=Features(database, snapshots.refresh),
+        segments=Segments(database, snapshots.refresh),
+        layers=Layers(database, snapshots.refresh),
         metrics=Metrics(database, snapshots.refresh),
         intake=Intake(database, snapshots, queue_items=settings.queue_items),
-        reports=Reports(database, settings),
+        reports=reports,
+        scheduler=Scheduler(database, experiments, reports, settings),
+        notices=Notices(database),
         keys=Keys(database, snapshots.refresh),
         payloads=KeyPayloads(Payloads(), settings.required_secret()),
         streams=Streams(),
+        sticky=StickyAssignments(database),
     )
 
 

@@ -1,4 +1,7 @@
-"""POST /api/v1/assignments: which variant a unit gets. No database on this path."""
+"""POST /api/v1/assignments: which variant a unit gets. No database on this path.
+
+Plain requests do not come here: `api.fast_assignments` answers them as this view would.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from api.auth import allow, cross_origin, current_actor
 from api.blueprint import Blueprint
 from api.schemas.assignments import AssignmentAnswer, AssignmentRequest
 from api.services import services
+from experiments.assignment import answers
+from experiments.assignment.answers import Met
 from experiments.assignment.evaluate import Assignment
+from experiments.assignment.picture import EnvironmentPicture
 from experiments.definitions.errors import EvenhandError
 from experiments.definitions.experiment import Document
 from experiments.definitions.time import now
@@ -26,19 +32,37 @@ blueprint.after_request(cross_origin)
 def assign(body: Document) -> Response:
     """Assign a unit in one, several or all experiments, and say why."""
     snapshot = services().snapshots.current()
-    assignments = snapshot.environment(current_actor().environment).assign(
-        body["unit_id"], body["unit_type"], body["attributes"], body["experiments"]
+    environment = current_actor().environment
+    picture = snapshot.environment(environment)
+    unit_id, unit_type, attributes = body["unit_id"], body["unit_type"], body["attributes"]
+    kept = services().sticky.of(environment, picture, {**attributes, unit_type: unit_id})
+    found = answers.assign(
+        picture, unit_id, unit_type, attributes, body["experiments"], kept.documents
     )
-    documents = [_document(one) for one in assignments]
+    sticks = services().sticky.keep(environment, found.to_stick) and kept.available
+    documents = [assignment_document(one) for one in found.assignments]
+    if not sticks:
+        _mark_loose(documents, picture)
+    answer: Document = {"unit_id": unit_id, "assignments": documents}
     if body["log_exposure"]:
-        _log_exposures(body, documents)
-    response = jsonify({"unit_id": body["unit_id"], "assignments": documents})
+        further = _log_exposures(attributes, found.met, documents)
+        if further:
+            answer["further_exposures"] = further
+    response = jsonify(answer)
     if snapshot.stale:
         response.headers["Evenhand-Stale"] = "true"
     return response
 
 
-def _document(assignment: Assignment) -> Document:
+def _mark_loose(documents: list[Document], picture: EnvironmentPicture) -> None:
+    """Say of experiments that stick that the store could not be asked, or told."""
+    for document in documents:
+        live = picture.experiments.get(document["experiment"])
+        if live is not None and live.standing.experiment.sticky is not None:
+            document["sticky"] = "unavailable"
+
+
+def assignment_document(assignment: Assignment) -> Document:
     document: dict[str, Any] = {
         "experiment": assignment.experiment,
         "feature": assignment.feature,
@@ -56,22 +80,26 @@ def _document(assignment: Assignment) -> Document:
     return document
 
 
-def _log_exposures(body: Document, documents: list[Document]) -> None:
-    """Record the exposures; an assignment stays an answer when the store is away."""
-    inside = [document for document in documents if document["in_experiment"]]
+def _log_exposures(
+    attributes: Document, met: list[Met], documents: list[Document]
+) -> list[Document]:
+    """Record what the unit met; an assignment stays an answer when the store is away.
+
+    Returns what was met beside the experiments that were asked for, such as a holdout.
+    """
+    if not met:
+        return []
     items = [
         {
             "type": "exposure",
-            "experiment": document["experiment"],
-            "variant": document["variant"],
-            "unit_id": body["unit_id"],
-            "unit_type": body["unit_type"],
-            "attributes": body["attributes"],
+            "experiment": one.experiment,
+            "variant": one.variant,
+            "unit_id": one.unit_id,
+            "unit_type": one.unit_type,
+            "attributes": attributes,
         }
-        for document in inside
+        for one in met
     ]
-    if not items:
-        return
     actor = current_actor()
     try:
         verdicts = services().intake.take(
@@ -82,5 +110,14 @@ def _log_exposures(body: Document, documents: list[Document]) -> None:
     else:
         taken = {"stored", "duplicate"}
         statuses = [one.status if one.status in taken else "failed" for one in verdicts]
-    for document, status in zip(inside, statuses, strict=True):
-        document["exposure"] = status
+    asked = {document["experiment"]: document for document in documents}
+    further: list[Document] = []
+    for one, status in zip(met, statuses, strict=True):
+        document = asked.get(one.experiment)
+        if document is not None and document["in_experiment"]:
+            document["exposure"] = status
+        else:
+            further.append(
+                {"experiment": one.experiment, "variant": one.variant, "exposure": status}
+            )
+    return further

@@ -8,6 +8,15 @@ _ARMS = [{"key": "control", "weight": 0.5}, {"key": "treatment", "weight": 0.5}]
 _ONE_KEY = "/api/v1/experiments/{key}"
 _OFREP_CONTEXT = {"context": {"targetingKey": "user-1", "country": "CH"}}
 
+# The key in the address of an example; where none is named, that of the experiment.
+KEYS = {
+    "/api/v1/metrics": "purchase",
+    "/api/v1/segments": "europe",
+    "/api/v1/layers": "checkout",
+    "/api/v1/features": "dark-mode",
+    "/api/v1/holdouts": "untouched",
+}
+
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/v1/metrics"): {"key": "purchase", "kind": "conversion", "event": "purchase"},
     ("PATCH", "/api/v1/metrics/{key}"): {"name": "Purchase within a week", "window_hours": 168},
@@ -17,10 +26,27 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "metrics": [{"metric": "purchase", "role": "goal"}],
         "plan": {"planned_units": 20_000},
     },
+    ("POST", "/api/v1/segments"): {
+        "key": "europe",
+        "condition": {"country": {"$in": ["CH", "FR"]}},
+    },
+    ("PATCH", "/api/v1/segments/{key}"): {"name": "Swiss and French"},
+    ("POST", "/api/v1/layers"): {"key": "checkout"},
+    ("PATCH", "/api/v1/layers/{key}"): {"name": "The checkout"},
+    ("POST", "/api/v1/features"): {
+        "key": "dark-mode",
+        "type": "boolean",
+        "default": False,
+        "rules": [{"value": True, "condition": {"$savedGroup": {"id": "europe"}}, "coverage": 0.1}],
+    },
+    ("PATCH", "/api/v1/features/{key}"): {"name": "Dark mode"},
+    ("POST", "/api/v1/holdouts"): {"key": "untouched", "size": 0.05},
+    ("PATCH", "/api/v1/holdouts/{key}"): {"hypothesis": "All our tests together pay."},
     ("PATCH", _ONE_KEY): {"hypothesis": "One page brings more units to the end."},
     ("POST", f"{_ONE_KEY}/start"): {},
     ("POST", f"{_ONE_KEY}/pause"): {},
     ("POST", f"{_ONE_KEY}/resume"): {},
+    ("POST", f"{_ONE_KEY}/rerandomise"): {"weights": {"control": 0.4, "treatment": 0.6}},
     ("POST", f"{_ONE_KEY}/stop"): {},
     ("POST", f"{_ONE_KEY}/ship"): {"variant": "treatment"},
     ("POST", f"{_ONE_KEY}/archive"): {},

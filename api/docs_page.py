@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from api.auth import declared_access, public
 from api.console import pages
 from api.console.commands import curl
-from api.docs_examples import BODIES
+from api.docs_examples import BODIES, KEYS
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -251,9 +251,8 @@ def _value(value: Any) -> str:
 
 
 def _example(method: str, path: str, base: str, parameters: list[Document], *, key: bool) -> str:
-    url = base + path.replace("{key}", "new-checkout")
-    if path.startswith("/api/v1/metrics/"):
-        url = base + path.replace("{key}", "purchase")
+    named = next((key for kind, key in KEYS.items() if path.startswith(f"{kind}/")), "new-checkout")
+    url = base + path.replace("{key}", named)
     url = url.replace("{selector}", "$SELECTOR")
     in_address = [one["in"] for one in parameters if one.get("name") == "client_key"]
     url = url.replace("{client_key}", "$EVENHAND_CLIENT_KEY")

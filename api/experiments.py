@@ -6,6 +6,7 @@ from typing import Any
 
 from api.auth import allow, current_actor
 from api.blueprint import Blueprint, expected_revision
+from api.paging import page_of
 from api.schemas.definitions import (
     ExperimentAnswer,
     ExperimentChange,
@@ -51,16 +52,11 @@ def list_experiments(query: Document) -> Document:
     found = services().experiments.search(
         current_actor().environment,
         status=query.get("status"),
+        kind=query.get("kind"),
         tag=query.get("tag"),
         text=query.get("search"),
     )
-    first = (query["page"] - 1) * query["page_size"]
-    return {
-        "experiments": [_document(one) for one in found[first : first + query["page_size"]]],
-        "total": len(found),
-        "page": query["page"],
-        "page_size": query["page_size"],
-    }
+    return page_of("experiments", found, query, _document)
 
 
 @blueprint.route("/experiments/<key>", methods=["GET"])
@@ -193,6 +189,7 @@ def _answer(standing: Standing, checks: tuple[Check, ...] = ()) -> Answer:
 def _document(standing: Standing) -> Document:
     return {
         **experiment_to_document(standing.experiment),
+        "schedule": standing.experiment.schedule,
         "environment": standing.environment,
         "status": standing.status,
         "revision": standing.revision,

@@ -18,8 +18,11 @@ control_socket_disable = True  # it would lie in the home directory, one for all
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let the worker hold streams open, until it is told to stop."""
-    worker.wsgi.extensions[EXTENSION].streams.serve(worker.cfg.threads, lambda: not worker.alive)
+    """Let the worker hold streams open, until it is told to stop, and keep the schedules."""
+    services = worker.wsgi.extensions[EXTENSION]
+    services.streams.serve(worker.cfg.threads, lambda: not worker.alive)
+    if services.settings.scheduler:
+        services.scheduler.start()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

@@ -2,8 +2,8 @@
 
     {feature: {defaultValue, rules?: [{force, tracks?: [{experiment, result}]}]}}
 
-`tracks` is the exposure that the SDK reports when the app reads the feature. The other variations
-are null in it; weights, conditions and names of other variations are never sent.
+`tracks` are the exposures that the SDK reports when the app reads the feature. The other
+variations are null in them; weights, conditions and names of other variations are never sent.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.assignment import javascript
-from experiments.assignment.evaluate import WINNER
-from experiments.assignment.live_features import FeatureValue, LiveFeature
-from experiments.definitions.experiment import Document, Experiment
-from experiments.definitions.lifecycle import RUNNING
-from experiments.snapshot import EnvironmentPicture
+from experiments.assignment.context import Overrides
+from experiments.assignment.features import DEFAULT, FeatureResult
+from experiments.assignment.picture import EnvironmentPicture
+from experiments.assignment.run import RunResult
+from experiments.assignment.sticky import StickyDocument, StickyDocuments
+from experiments.assignment.visit import Visit
+from experiments.definitions.experiment import Document
 
 
 def evaluate_features(
@@ -25,71 +26,68 @@ def evaluate_features(
     *,
     forced_variations: Mapping[str, Any],
     forced_features: Mapping[str, Any],
-) -> Document:
-    """Every live feature for the unit that the attributes describe.
+    sticky: StickyDocuments | None = None,
+) -> tuple[Document, list[StickyDocument]]:
+    """Every live feature for the unit that the attributes describe, and what is to be kept of it.
 
     `forced_variations` holds indices by experiment, `forced_features` values by feature; neither
     is an exposure, and what is not known is ignored, as the SDKs do.
     """
-    answer: Document = {}
-    for key, feature in picture.features.items():
-        experiment = feature.filler.experiment
-        standing = picture.experiments[experiment.key].standing
-        index: Any = forced_variations.get(experiment.key)
-        if key in forced_features:
-            answer[key] = _forced(forced_features[key])
-        elif standing.status == RUNNING and _is_index(index, experiment):
-            answer[key] = _forced(feature.values[experiment.variants[index].key])
-        else:
-            answer[key] = _evaluated(feature, attributes)
-    return answer
-
-
-def _evaluated(feature: LiveFeature, attributes: Mapping[str, Any]) -> Document:
-    found = feature.evaluate(attributes)
-    if found.reason == WINNER:
-        return _forced(found.value)
-    if not found.in_experiment:
-        return {"defaultValue": found.value}
-    unit_type = feature.filler.experiment.unit_type
-    document = _forced(found.value)
-    document["rules"][0]["tracks"] = [
-        _track(feature, found, javascript.text(attributes[unit_type]))
-    ]
-    return document
-
-
-def _is_index(index: Any, experiment: Experiment) -> bool:
-    whole = isinstance(index, int) and not isinstance(index, bool)
-    return whole and 0 <= index < len(experiment.variants)
-
-
-def _forced(value: Any) -> Document:
-    return {"defaultValue": value, "rules": [{"force": value}]}
-
-
-def _track(feature: LiveFeature, found: FeatureValue, unit_id: str) -> Document:
-    experiment = feature.filler.experiment
-    index, variant = next(
-        (index, one) for index, one in enumerate(experiment.variants) if one.key == found.variant
+    overrides = Overrides(
+        variations={
+            key: index
+            for key, index in forced_variations.items()
+            if key in picture.experiments and _is_index(index, picture, key)
+        },
+        features={key: value for key, value in forced_features.items() if key in picture.features},
     )
+    answer: Document = {}
+    kept: dict[str, StickyDocument] = {}
+    for key in picture.feature_keys:
+        # A visit for each, so that each reports all the experiments it came through.
+        visit = Visit(
+            picture, attributes, {**sticky, **kept} if sticky is not None else None, overrides
+        )
+        answer[key] = _document(visit.result(key), visit.exposures)
+        kept |= {document.key: document for document in visit.sticky_documents}
+    return answer, list(kept.values())
+
+
+def _document(found: FeatureResult, met: list[RunResult]) -> Document:
+    if found.source == DEFAULT and not met:
+        return {"defaultValue": found.value}
+    rule: Document = {"force": found.value}
+    if met:
+        rule["tracks"] = [_track(run, found.feature) for run in met]
+    return {"defaultValue": found.value, "rules": [rule]}
+
+
+def _is_index(index: Any, picture: EnvironmentPicture, key: str) -> bool:
+    whole = isinstance(index, int) and not isinstance(index, bool)
+    return whole and 0 <= index < len(picture.experiments[key].compiled.spec.variations)
+
+
+def _track(run: RunResult, feature: str) -> Document:
+    spec = run.spec
+    variations: list[Any] = [None] * len(spec.variations)
+    variations[run.variation] = run.value
     return {
         "experiment": {
-            "key": experiment.key,
-            "name": experiment.name,
-            "hashAttribute": experiment.unit_type,
-            "variations": [found.value if one is variant else None for one in experiment.variants],
+            "key": spec.key,
+            "name": spec.document.get("name"),
+            "hashAttribute": run.hash_attribute,
+            "variations": variations,
         },
         "result": {
-            "key": variant.key,
-            "name": variant.name,
-            "value": found.value,
-            "variationId": index,
+            "key": run.key,
+            "name": spec.name_of(run.variation).name,
+            "value": run.value,
+            "variationId": run.variation,
             "inExperiment": True,
             "hashUsed": True,
-            "hashAttribute": experiment.unit_type,
-            "hashValue": unit_id,
-            "featureId": feature.key,
-            "stickyBucketUsed": False,
+            "hashAttribute": run.hash_attribute,
+            "hashValue": run.unit,
+            "featureId": feature,
+            "stickyBucketUsed": run.sticky_used,
         },
     }

@@ -1,9 +1,4 @@
-"""What a GrowthBook SDK needs to assign by itself: the live experiments as its feature payload.
-
-A feature's `defaultValue` is the control's value. A running experiment is one rule, which the SDK
-hashes as we do; a shipped one forces the winner's value; a paused or stopped one has no rule, so
-that everybody gets the control and nothing is counted. Drafts and archived ones are absent.
-"""
+"""What a GrowthBook SDK needs to assign by itself: the documents that our own answers come from."""
 
 from __future__ import annotations
 
@@ -11,12 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from experiments.assignment.evaluate import HASH_VERSION
-from experiments.assignment.live_features import LiveFeature
+from experiments.assignment.picture import EnvironmentPicture
 from experiments.definitions.experiment import Document
-from experiments.definitions.lifecycle import RUNNING, SHIPPED, Standing
 from experiments.definitions.time import SECOND, format_instant
-from experiments.snapshot import EnvironmentPicture
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,52 +33,19 @@ class Payloads:
 
 
 def _payload(picture: EnvironmentPicture) -> Payload:
-    features = {
-        key: _feature(feature, picture.experiments[feature.filler.experiment.key].standing)
-        for key, feature in picture.features.items()
-    }
-    document = {
+    published = picture.published
+    document: Document = {
         "status": 200,
-        "features": features,
-        "dateUpdated": _date_updated(picture, features),
+        "features": published.features,
+        "dateUpdated": _date_updated(picture, published.payload),
     }
+    if published.groups:
+        document["savedGroups"] = published.groups
     body = json.dumps(document, separators=(",", ":")).encode()
     return Payload(body, _digest(body))
 
 
-def _feature(feature: LiveFeature, standing: Standing) -> Document:
-    document: Document = {"defaultValue": feature.values[standing.experiment.control.key]}
-    if standing.status == RUNNING:
-        document["rules"] = [{**_condition(standing), **_split(feature, standing)}]
-    elif standing.status == SHIPPED:
-        winner = standing.winner or standing.experiment.control.key
-        document["rules"] = [{**_condition(standing), "force": feature.values[winner]}]
-    return document
-
-
-def _condition(standing: Standing) -> Document:
-    audience = standing.experiment.audience
-    return {"condition": audience} if audience else {}
-
-
-def _split(feature: LiveFeature, standing: Standing) -> Document:
-    experiment, phase = standing.experiment, standing.phase
-    assert phase is not None  # noqa: S101 — a running experiment has begun a phase
-    return {
-        "key": experiment.key,
-        "name": experiment.name,
-        "phase": str(phase.number),
-        "seed": phase.seed,
-        "hashAttribute": experiment.unit_type,
-        "hashVersion": HASH_VERSION,
-        "coverage": experiment.traffic,
-        "weights": [variant.weight for variant in experiment.variants],
-        "variations": [feature.values[variant.key] for variant in experiment.variants],
-        "meta": [{"key": one.key, "name": one.name} for one in experiment.variants],
-    }
-
-
-def _date_updated(picture: EnvironmentPicture, features: Document) -> str:
+def _date_updated(picture: EnvironmentPicture, payload: Document) -> str:
     """The second of the last edit, with a fingerprint of what stands as its fraction.
 
     Clients skip a payload whose date they know. Times alone would not do: two edits may fall into
@@ -94,7 +53,7 @@ def _date_updated(picture: EnvironmentPicture, features: Document) -> str:
     """
     standings = [live.standing for live in picture.experiments.values()]
     edits = sorted((one.experiment.key, one.revision) for one in standings)
-    digest = _digest(json.dumps([edits, features], sort_keys=True).encode())
+    digest = _digest(json.dumps([edits, payload], sort_keys=True).encode())
     last = max((one.updated_at for one in standings), default=0)
     return format_instant(last // SECOND * SECOND + int(digest, 16) % SECOND)
 

@@ -15,11 +15,15 @@ VERSION = version("evenhand")
 _ANALYSIS_MEMORY = "2GB"
 _ANALYSIS_DEADLINE = 600.0
 _QUEUE_ITEMS = 20_000
+_SCHEDULER_INTERVAL = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`analysis_deadline` is in seconds, `queue_items` counts events, `analysis_memory` is text."""
+    """`analysis_deadline` and `scheduler_interval` are in seconds; `queue_items` counts events.
+
+    `analysis_memory` is text.
+    """
 
     database_url: str
     data_dir: Path
@@ -28,6 +32,8 @@ class Settings:
     analysis_memory: str = _ANALYSIS_MEMORY
     analysis_deadline: float = _ANALYSIS_DEADLINE
     queue_items: int = _QUEUE_ITEMS
+    scheduler: bool = True
+    scheduler_interval: float = _SCHEDULER_INTERVAL
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -40,6 +46,8 @@ class Settings:
             analysis_memory=env.get("EVENHAND_ANALYSIS_MEMORY", _ANALYSIS_MEMORY),
             analysis_deadline=_number(env, "EVENHAND_ANALYSIS_DEADLINE", _ANALYSIS_DEADLINE),
             queue_items=int(_number(env, "EVENHAND_QUEUE_ITEMS", _QUEUE_ITEMS)),
+            scheduler=_switch(env, "EVENHAND_SCHEDULER", default=True),
+            scheduler_interval=_number(env, "EVENHAND_SCHEDULER_INTERVAL", _SCHEDULER_INTERVAL),
         )
 
     def required_secret(self) -> str:
@@ -64,3 +72,12 @@ def _number(env: Mapping[str, str], name: str, default: float) -> float:
     if not 0 < number < float("inf"):
         raise Invalid("SETTING_INVALID", f"{name} is {text!r}; set a number above 0")
     return number
+
+
+def _switch(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = env.get(name)
+    if text is None:
+        return default
+    if text not in {"on", "off"}:
+        raise Invalid("SETTING_INVALID", f"{name} is {text!r}; set on or off")
+    return text == "on"

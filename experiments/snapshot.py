@@ -12,25 +12,19 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from experiments.assignment.evaluate import (
-    ERROR,
-    Assignment,
-    CompiledExperiment,
-    compile_experiment,
-    evaluate,
-    outside,
-)
-from experiments.assignment.live_features import FeatureValue, LiveFeature, live_features
-from experiments.definitions.errors import EvenhandError, NotFound, Problem, Unavailable
-from experiments.definitions.lifecycle import ARCHIVED, DRAFT, Standing
-from experiments.store.database import Database
+from experiments.assignment.picture import EMPTY, EnvironmentPicture, picture_of
+from experiments.definitions.errors import EvenhandError, Unavailable
+from experiments.definitions.feature import Feature
+from experiments.definitions.lifecycle import ARCHIVED, Standing
+from experiments.definitions.segment import Segment
+from experiments.store.database import Connection, Database
+from experiments.store.definitions import FEATURES, SEGMENTS, Stored
 from experiments.store.experiments import (
     list_standings,
     standing_from_document,
@@ -44,69 +38,14 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
-    """An experiment that is not archived, ready to be evaluated."""
+class _Definitions:
+    """What a snapshot is compiled from: all environments, as one reading saw them."""
 
-    standing: Standing
-    compiled: CompiledExperiment
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentPicture:
-    experiments: Mapping[str, Live]
-    features: Mapping[str, LiveFeature]
-
-    def assign(
-        self,
-        unit_id: str,
-        unit_type: str,
-        attributes: Mapping[str, Any],
-        keys: Sequence[str] | None = None,
-    ) -> list[Assignment]:
-        """What a unit gets in the named experiments, or in all of its type that are no drafts.
-
-        A name that is not known, or of another unit type, is answered with an error of its own;
-        `NotFound` where none of the names is known.
-        """
-        seen = {**attributes, unit_type: unit_id}
-        if keys is None:
-            return [
-                evaluate(live.compiled, unit_id, seen)
-                for live in self.experiments.values()
-                if live.standing.status != DRAFT and live.compiled.experiment.unit_type == unit_type
-            ]
-        if not any(key in self.experiments for key in keys):
-            raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {', '.join(keys)}")
-        return [self._assign(key, unit_id, unit_type, seen) for key in keys]
-
-    def feature(self, key: str, attributes: Mapping[str, Any]) -> FeatureValue:
-        """What a feature gives the unit whose ids are among the attributes; `NotFound`."""
-        found = self.features.get(key)
-        if found is None:
-            raise NotFound("FEATURE_NOT_FOUND", f"no experiment that has started fills {key!r}")
-        return found.evaluate(attributes)
-
-    def all_features(self, attributes: Mapping[str, Any]) -> list[FeatureValue]:
-        """What every feature gives that unit, in the order of the keys."""
-        return [feature.evaluate(attributes) for feature in self.features.values()]
-
-    def _assign(
-        self, key: str, unit_id: str, unit_type: str, seen: Mapping[str, Any]
-    ) -> Assignment:
-        live = self.experiments.get(key)
-        if live is None:
-            error = Problem("", "EXPERIMENT_NOT_FOUND", f"there is no experiment {key!r}")
-            return Assignment(key, key, None, None, ERROR, in_experiment=False, error=error)
-        needed = live.compiled.experiment.unit_type
-        if needed != unit_type:
-            error = Problem(
-                "unit_type", "UNIT_TYPE_MISMATCH", f"{key!r} assigns units of type {needed!r}"
-            )
-            return outside(live.compiled.experiment, ERROR, error)
-        return evaluate(live.compiled, unit_id, seen)
-
-
-_EMPTY = EnvironmentPicture(MappingProxyType({}), MappingProxyType({}))
+    version: int
+    standings: list[Standing]
+    features: list[Stored[Feature]]
+    segments: list[Stored[Segment]]
+    keys: list[KeyRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +58,7 @@ class Snapshot:
     stale: bool = False
 
     def environment(self, key: str) -> EnvironmentPicture:
-        return self.environments.get(key, _EMPTY)
+        return self.environments.get(key, EMPTY)
 
 
 @dataclass(slots=True)
@@ -192,47 +131,58 @@ class Snapshots:
                 return
             held.looked_at = time.monotonic()
             try:
-                version, loaded = self._read(held.snapshot)
+                version, read = self._read(held.snapshot)
             except EvenhandError as error:
                 if held.snapshot is not None and not held.snapshot.stale:
                     _log.warning("serving the last good snapshot: %s", error.detail)
                     held.snapshot = replace(held.snapshot, stale=True)
                 return
-            if loaded is not None:
-                held.snapshot = loaded
-                self._to_file(loaded)
+            if read is not None:
+                held.snapshot = _compile(read)
+                self._to_file(read)
             elif held.snapshot is not None and held.snapshot.stale:
                 held.snapshot = replace(held.snapshot, version=version, stale=False)
 
-    def _read(self, held: Snapshot | None) -> tuple[int, Snapshot | None]:
-        """The version in the store, and the picture where it is not the one held."""
+    def _read(self, held: Snapshot | None) -> tuple[int, _Definitions | None]:
+        """The version in the store, and what is defined where it is not the one held."""
         with self._database.read() as connection:
             version = read_version(connection)
             if held is not None and held.version == version:
                 return version, None
-            return version, _compile(version, list_standings(connection), list_keys(connection))
+            return version, _Definitions(
+                version,
+                list_standings(connection),
+                FEATURES.all(connection),
+                SEGMENTS.all(connection),
+                list_keys(connection),
+            )
 
     def _from_file(self) -> Snapshot | None:
         try:
             document = json.loads(self._path.read_text(encoding="utf-8"))
-            standings = [standing_from_document(one) for one in document["experiments"]]
-            keys = [key_from_document(one) for one in document["keys"]]
+            definitions = _Definitions(
+                document["version"],
+                [standing_from_document(one) for one in document["experiments"]],
+                [FEATURES.from_json(one) for one in document["features"]],
+                [SEGMENTS.from_json(one) for one in document["segments"]],
+                [key_from_document(one) for one in document["keys"]],
+            )
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, EvenhandError):
             _log.exception("the snapshot file %s cannot be read", self._path)
             return None
-        return replace(_compile(document["version"], standings, keys), stale=True)
+        return replace(_compile(definitions), stale=True)
 
-    def _to_file(self, snapshot: Snapshot) -> None:
+    def _to_file(self, definitions: _Definitions) -> None:
         document = {
-            "version": snapshot.version,
+            "version": definitions.version,
             "experiments": [
-                standing_to_document(live.standing)
-                for picture in snapshot.environments.values()
-                for live in picture.experiments.values()
+                standing_to_document(one) for one in definitions.standings if one.status != ARCHIVED
             ],
-            "keys": [asdict(key) for key in snapshot.keys.values()],
+            "features": [FEATURES.to_json(one) for one in definitions.features],
+            "segments": [SEGMENTS.to_json(one) for one in definitions.segments],
+            "keys": [asdict(key) for key in definitions.keys],
         }
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
@@ -249,19 +199,32 @@ class Snapshots:
                 partial.unlink()
 
 
-def _compile(version: int, standings: list[Standing], keys: list[KeyRecord]) -> Snapshot:
-    environments: dict[str, dict[str, Live]] = {}
-    for standing in standings:
-        if standing.status != ARCHIVED:
-            live = Live(standing, compile_experiment(standing))
-            environments.setdefault(standing.environment, {})[standing.experiment.key] = live
+def read_picture(connection: Connection, environment: str) -> EnvironmentPicture:
+    """What is live in one environment at this moment."""
+    return picture_of(
+        list_standings(connection, environment),
+        [(one.record, one.revision) for one in FEATURES.all(connection, environment)],
+        [one.record for one in SEGMENTS.all(connection, environment)],
+    )
+
+
+def _compile(definitions: _Definitions) -> Snapshot:
+    named = {one.environment for one in definitions.standings}
+    named |= {one.environment for one in definitions.features}
     pictures = {
-        name: EnvironmentPicture(
-            MappingProxyType(live),
-            live_features((one.standing, one.compiled) for one in live.values()),
+        environment: picture_of(
+            [one for one in definitions.standings if one.environment == environment],
+            [
+                (one.record, one.revision)
+                for one in definitions.features
+                if one.environment == environment
+            ],
+            [one.record for one in definitions.segments if one.environment == environment],
         )
-        for name, live in environments.items()
+        for environment in named
     }
     return Snapshot(
-        version, MappingProxyType(pictures), MappingProxyType({key.selector: key for key in keys})
+        definitions.version,
+        MappingProxyType(pictures),
+        MappingProxyType({key.selector: key for key in definitions.keys}),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, redirect, request, send_from_directory, session, url_for
 from werkzeug.wrappers import Response
@@ -11,6 +12,7 @@ from werkzeug.wrappers import Response
 from api.auth import current_actor, page, public
 from api.console import commands, pages, security
 from api.console.experiment_list import listed
+from api.console.notice_list import notice_list
 from api.console.report_page import Setting, report_page
 from api.problems import MEDIA_TYPE
 from api.services import services
@@ -18,6 +20,7 @@ from experiments.analysis.service import Pending, Report
 from experiments.definitions.errors import NotFound, Unknown
 
 WAIT = 3.0  # seconds that a reader waits for a fresh report before the stored one is shown
+NOTICES = 5  # the newest ones, on a report's page
 _STATIC = Path(__file__).with_name("static")
 
 blueprint = Blueprint("console", __name__, template_folder="templates")
@@ -61,7 +64,12 @@ def report(key: str) -> Response:
         now=_now(),
         is_late=is_late,
     )
-    return pages.render("report.html", report=report_page(shown.document, setting, words))
+    notices = services().notices.search(environment, key, limit=NOTICES)
+    return pages.render(
+        "report.html",
+        report=report_page(shown.document, setting, words),
+        notices=notice_list(notices, ZoneInfo(setting.time_zone), words),
+    )
 
 
 @blueprint.route("/login", methods=["GET", "POST"])

@@ -79,12 +79,16 @@ def features(client_key: str) -> Response:  # noqa: ARG001 — the access check 
 def evaluate(body: Document, client_key: str) -> Response:  # noqa: ARG001 — as above
     """Evaluate every feature here, for SDKs that are not to see how units are assigned."""
     snapshot = services().snapshots.current()
-    evaluated = evaluate_features(
-        snapshot.environment(current_actor().environment),
+    environment = current_actor().environment
+    picture = snapshot.environment(environment)
+    evaluated, to_stick = evaluate_features(
+        picture,
         body["attributes"],
         forced_variations=body["forcedVariations"],
         forced_features=dict(body["forcedFeatures"]),
+        sticky=services().sticky.of(environment, picture, body["attributes"]).documents,
     )
+    services().sticky.keep(environment, to_stick)
     response = jsonify({"status": 200, "features": evaluated})
     response.headers["Cache-Control"] = "no-store"
     if snapshot.stale:

@@ -21,8 +21,9 @@ from api.json_body import NotJson, request_json
 from api.schemas.ofrep import OfrepBulkAnswer, OfrepEvaluation, OfrepFailure, OfrepRequest
 from api.schemas.strict import check_json
 from api.services import services
-from experiments.assignment.evaluate import DISABLED, SPLIT, WINNER
-from experiments.assignment.live_features import FeatureValue
+from experiments.assignment.answers import all_values, feature_value
+from experiments.assignment.evaluate import DISABLED, OVERRIDE, SPLIT, STICKY, WINNER
+from experiments.assignment.visit import RULE, FeatureValue
 from experiments.definitions.errors import NotFound
 from experiments.definitions.experiment import Document
 from experiments.events import MAX_UNIT_ID
@@ -31,8 +32,15 @@ blueprint = Blueprint("ofrep", __name__, description="Evaluate features for Open
 blueprint.after_request(cross_origin)
 
 _BODY = {"required": True, "content": {"application/json": {"schema": OfrepRequest}}}
-# Any other reason gives the control, which is the feature's default.
-_REASONS = {SPLIT: "SPLIT", WINNER: "TARGETING_MATCH", DISABLED: "DISABLED"}
+# Any other reason gives what is given by default.
+_REASONS = {
+    SPLIT: "SPLIT",
+    STICKY: "SPLIT",
+    WINNER: "TARGETING_MATCH",
+    OVERRIDE: "TARGETING_MATCH",
+    RULE: "TARGETING_MATCH",
+    DISABLED: "DISABLED",
+}
 
 
 class _BadRequest(Exception):
@@ -61,7 +69,10 @@ def evaluate_all() -> Response:
     context = _read_context()
     snapshot = services().snapshots.current()
     environment = current_actor().environment
-    found = snapshot.environment(environment).all_features(context.attributes)
+    picture = snapshot.environment(environment)
+    kept = services().sticky.of(environment, picture, context.attributes)
+    found, visit = all_values(picture, context.attributes, kept.documents)
+    services().sticky.keep(environment, visit.sticky_documents)
     response = _answer(
         {
             "flags": [_evaluation(one, context, environment) for one in found],
@@ -90,7 +101,10 @@ def evaluate_one(key: str) -> Response:
     context = _read_context()
     snapshot = services().snapshots.current()
     environment = current_actor().environment
-    found = snapshot.environment(environment).feature(_asked(key), context.attributes)
+    picture = snapshot.environment(environment)
+    kept = services().sticky.of(environment, picture, context.attributes)
+    found, visit = feature_value(picture, _asked(key), context.attributes, kept.documents)
+    services().sticky.keep(environment, visit.sticky_documents)
     return _answer(_evaluation(found, context, environment), stale=snapshot.stale)
 
 
@@ -150,7 +164,7 @@ def _evaluation(found: FeatureValue, context: _Context, environment: str) -> Doc
         "flagSetId": environment,
         "contextId": context.targeting_key,
         "version": str(found.revision),
-        "experimentKey": found.experiment,
+        **({} if found.experiment is None else {"experimentKey": found.experiment}),
         "inExperiment": found.in_experiment,
         "assignmentReason": found.reason,
     }

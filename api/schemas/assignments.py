@@ -32,18 +32,38 @@ class AssignmentSchema(StrictSchema):
     variant = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "null where the unit is not in; value is then the control's"},
+        metadata={"description": "null where the unit is not in"},
     )
-    value = fields.Raw(required=True, allow_none=True)
+    value = fields.Raw(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What the feature gives the unit, in or not"},
+    )
     reason = fields.String(required=True)
     in_experiment = fields.Boolean(required=True)
     exposure = fields.String(
         validate=validate.OneOf(("stored", "duplicate", "failed")),
         metadata={"description": "With log_exposure, for units that are in"},
     )
+    sticky = fields.String(
+        validate=validate.OneOf(("unavailable",)),
+        metadata={"description": "The store was away: the hash decided, and nothing was kept"},
+    )
     error = fields.Nested(FieldProblemSchema)
+
+
+class FurtherExposure(StrictSchema):
+    experiment = fields.String(required=True)
+    variant = fields.String(required=True)
+    exposure = fields.String(
+        required=True, validate=validate.OneOf(("stored", "duplicate", "failed"))
+    )
 
 
 class AssignmentAnswer(StrictSchema):
     unit_id = fields.String(required=True)
     assignments = fields.List(fields.Nested(AssignmentSchema), required=True)
+    further_exposures = fields.List(
+        fields.Nested(FurtherExposure),
+        metadata={"description": "With log_exposure: what else was met on the way, as a holdout"},
+    )

@@ -21,6 +21,11 @@ _KEY_RULE = validate.Regexp(
 )
 
 
+def says(description: str) -> dict[str, Any]:
+    """The metadata of a field: what the reference says of it."""
+    return {"description": description}
+
+
 class StrictSchema(Schema):
     """Unknown fields are refused (marshmallow's default, stated); order is kept."""
 

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,7 @@ from experiments.store.watermark import read_watermark
 # Each analysis may take all cores and `analysis_memory`: one at a time in a process.
 _AT_ONCE = 1
 _ATTEMPTS = 5  # to store a report, each waiting as long as the database may take
+_BEAT = 1.0  # seconds between two signs of life to who watches
 
 _log = logging.getLogger(__name__)
 
@@ -57,18 +59,24 @@ class Pending:
 
 @dataclass(slots=True)
 class _Job:
-    """One report in the making. Who asks before it has begun is served by it too."""
+    """One report in the making. Who asks before it has begun is served by it too.
+
+    `keep`: it is stored when it is done.
+    """
 
     revision: int
     watermark: int
+    keep: bool
     begun: bool = False
     progress: float = 0.0
     done: threading.Event = field(default_factory=threading.Event)
     report: StoredReport | None = None
     error: EvenhandError | None = None
 
-    def serves(self, standing: Standing, watermark: int) -> bool:
+    def serves(self, standing: Standing, watermark: int, *, keep: bool) -> bool:
         if self.done.is_set() or self.revision != standing.revision:
+            return False
+        if keep and not self.keep and self.begun:
             return False
         return self.watermark >= watermark or not self.begun
 
@@ -96,27 +104,31 @@ class Reports:
             document = results(standing, metrics, NOTHING, watermark=0, as_of=now())
             return Report(document, _etag(standing.revision, 0, standing.updated_at))
         watermark = read_watermark(self._database)
-        with self._database.read() as connection:
-            found = find_report(
-                connection,
-                environment,
-                key,
-                standing.phase.number,
-                "",
-                standing.revision,
-                VERSION,
-                watermark,
-            )
-        if found is not None and (found.good_until is None or now() < found.good_until):
+        found = self._known(standing, watermark)
+        if found is not None:
             return _report(found)
-        job = self._job(standing, metrics, watermark)
+        job = self._job(standing, metrics, watermark, keep=True)
         if not job.done.wait(max(0.0, asked + wait - time.monotonic())):
             return Pending(job.watermark, job.progress)
-        if job.error is not None:
-            raise job.error
-        if job.report is None:
-            raise AssertionError("a job that is done has a report or an error")
-        return _report(job.report)
+        return _report(_outcome(job))
+
+    def watch(self, environment: str, key: str, beat: Callable[[], None]) -> Report:
+        """A fresh report for who looks again and again: made where the log has moved, not stored.
+
+        Calls `beat` each second while it waits; what that raises ends the wait. Raises as
+        `results` does, and `NotFound` REPORT_NOT_FOUND for a draft.
+        """
+        standing, metrics = self._definition(environment, key)
+        if standing.phase is None:
+            raise NotFound("REPORT_NOT_FOUND", f"{key!r} has not started; start it first")
+        watermark, name = read_watermark(self._database), (environment, key)
+        found = self._known(standing, watermark) or self._seen.get(name)
+        if found is None or not _holds(found, standing, watermark):
+            job = self._job(standing, metrics, watermark, keep=False)
+            while not job.done.wait(_BEAT):
+                beat()
+            found = self._seen[name] = _outcome(job)
+        return _report(found)
 
     def stored(self, environment: str, key: str, as_of: int | None = None) -> Report:
         """The last stored report, or the first one that holds the log up to the watermark `as_of`.
@@ -153,7 +165,25 @@ class Reports:
             )
         return standing, tuple(metrics[name] for name in uses)
 
-    def _job(self, standing: Standing, metrics: tuple[Metric, ...], watermark: int) -> _Job:
+    def _known(self, standing: Standing, watermark: int) -> StoredReport | None:
+        """The stored report of exactly this, while it holds."""
+        phase = standing.phase
+        with self._database.read() as connection:
+            found = find_report(
+                connection,
+                standing.environment,
+                standing.experiment.key,
+                phase.number if phase else 0,
+                "",
+                standing.revision,
+                VERSION,
+                watermark,
+            )
+        return found if found is not None and _holds(found, standing, watermark) else None
+
+    def _job(
+        self, standing: Standing, metrics: tuple[Metric, ...], watermark: int, *, keep: bool
+    ) -> _Job:
         """The job that will hold `watermark`, a new one where none does.
 
         A job that waits for its turn takes later watermarks too, so that under a stream of
@@ -162,10 +192,11 @@ class Reports:
         name = (standing.environment, standing.experiment.key)
         with self._lock:
             for job in self._jobs.get(name, []):
-                if job.serves(standing, watermark):
+                if job.serves(standing, watermark, keep=keep):
                     job.watermark = max(job.watermark, watermark)
+                    job.keep = job.keep or keep
                     return job
-            job = _Job(standing.revision, watermark)
+            job = _Job(standing.revision, watermark, keep)
             self._jobs.setdefault(name, []).append(job)
         threading.Thread(
             target=self._work, args=(job, standing, metrics), name="analysis", daemon=True
@@ -225,7 +256,8 @@ class Reports:
             good_until=good_until(document, standing, next_maturity(metrics, found), as_of),
             document=document,
         )
-        self._keep(report)
+        if job.keep:
+            self._keep(report)
         return report
 
     def _keep(self, report: StoredReport) -> None:
@@ -244,6 +276,26 @@ class Reports:
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
         self._jobs: dict[tuple[str, str], list[_Job]] = {}
+        self._seen: dict[tuple[str, str], StoredReport] = {}  # the last one that was watched
+
+
+def _outcome(job: _Job) -> StoredReport:
+    if job.error is not None:
+        raise job.error
+    if job.report is None:
+        raise AssertionError("a job that is done has a report or an error")
+    return job.report
+
+
+def _holds(report: StoredReport, standing: Standing, watermark: int) -> bool:
+    """Whether it is still what this definition and log would give."""
+    phase = standing.phase
+    return (
+        phase is not None
+        and (report.phase, report.revision, report.watermark)
+        == (phase.number, standing.revision, watermark)
+        and (report.good_until is None or now() < report.good_until)
+    )
 
 
 def _report(stored: StoredReport) -> Report:

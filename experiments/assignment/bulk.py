@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from experiments.assignment.buckets import Range, choose
 from experiments.assignment.decide import Step
 from experiments.assignment.evaluate import Assignment, CompiledExperiment
-from experiments.assignment.hashing import BUCKETS, bucket, fnv32a
+from experiments.assignment.hashing import BUCKETS, bucket, fnv32a, seed_state
+from experiments.definitions.layer import seed_of_layer
 
 _PRIME = np.uint32(0x01000193)
 _ROWS = 1 << 15
@@ -34,23 +35,34 @@ Hashes = NDArray[np.uint32]
 def assign_many(
     compiled: CompiledExperiment, ids: pa.Array, reached: NDArray[np.bool_] | None = None
 ) -> tuple[list[Assignment], NDArray[np.int16]]:
-    """What each unit gets: the possible answers, and the index of each unit's among them.
+    """What each unit gets where the experiment is `alone`.
 
-    `reached` says which units the audience holds; None means all.
+    Returns the possible answers, and the index of each unit's among them. `reached` says which
+    units the audience holds; None means all.
     """
     if compiled.everybody is not None:
         return [compiled.everybody], np.zeros(len(ids), np.int16)
-    missed = compiled.shut[Step.CONDITION]
+    missed, excluded = compiled.shut[Step.CONDITION], compiled.shut[Step.FILTER]
     if compiled.shipped is not None:
         answers = [compiled.shipped, missed]
         index = np.zeros(len(ids), np.int16)
     else:
-        answers = [*compiled.inside, compiled.shut[Step.COVERAGE], missed]
+        answers = [*compiled.inside, compiled.shut[Step.COVERAGE], excluded, missed]
         index = variant_indices(compiled.state, compiled.spec.ranges, ids)
         index[index < 0] = len(compiled.inside)
     if reached is not None:
         index[~reached] = len(answers) - 1
+    if compiled.shipped is None and compiled.experiment.layer is not None:
+        index[~_in_slices(compiled, compiled.experiment.layer.key, ids)] = len(answers) - 2
     return answers, index
+
+
+def _in_slices(compiled: CompiledExperiment, layer: str, ids: pa.Array) -> NDArray[np.bool_]:
+    """Whether each unit lies in the experiment's part of its layer."""
+    slices = [among for one in compiled.spec.filters or () for among in one.ranges]
+    if not slices:
+        return np.ones(len(ids), bool)
+    return variant_indices(seed_state(seed_of_layer(layer)), slices, ids) >= 0
 
 
 def positions(state: int, ids: pa.Array) -> NDArray[np.uint16]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from experiments.assignment import javascript
 from experiments.assignment.context import Context
-from experiments.assignment.decide import is_filtered_out
+from experiments.assignment.decide import Step, is_filtered_out
 from experiments.assignment.run import RunResult, run_one
 from experiments.assignment.specs import (
     ExperimentSpec,
@@ -34,12 +34,31 @@ MAX_CHAIN = 50  # prerequisites of prerequisites; a longer chain counts as a cyc
 _NO_FEATURES: Features = {}
 
 
+class _Unmet(NamedTuple):
+    """A prerequisite that does not hold; `ends` is the source where it ends the feature."""
+
+    parent: str
+    ends: str
+
+
+class Passed(NamedTuple):
+    """A rule that had no say, and the step that kept the unit out of it.
+
+    `parent` is the feature of the prerequisite that does not hold.
+    """
+
+    rule: str
+    step: Step
+    parent: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureResult:
     """What a unit gets, and from where: `source` is one of the words of the SDKs.
 
-    `exposures` are the runs that put the unit into an experiment on the way, prerequisites and
-    holdouts among them; `sticky_documents` are to be stored.
+    `passed` are the rules before the one that decided. `exposures` are the runs that put the unit
+    into an experiment on the way, prerequisites and holdouts among them; `sticky_documents` are
+    to be stored.
     """
 
     feature: str
@@ -47,6 +66,7 @@ class FeatureResult:
     source: str
     rule: str = ""
     result: RunResult | None = None
+    passed: tuple[Passed, ...] = ()
     exposures: tuple[RunResult, ...] = ()
     sticky_documents: tuple[StickyDocument, ...] = ()
 
@@ -71,10 +91,9 @@ class FeatureResult:
 
 def evaluate_feature(features: Features, key: str, context: Context) -> FeatureResult:
     """Go through the feature's rules for one unit; never raises."""
-    evaluation = _Evaluation(features, context)
-    result = evaluation.feature(key, ())
+    evaluation = FeatureEvaluation(features, context)
     return replace(
-        result,
+        evaluation.feature(key),
         exposures=tuple(evaluation.exposures),
         sticky_documents=tuple(evaluation.stored.values()),
     )
@@ -82,18 +101,20 @@ def evaluate_feature(features: Features, key: str, context: Context) -> FeatureR
 
 def run(spec: ExperimentSpec, context: Context, features: Features = _NO_FEATURES) -> RunResult:
     """Run one experiment for one unit; `features` are those that its prerequisites name."""
-    return _Evaluation(features, context).run(spec, ())
+    return FeatureEvaluation(features, context).run(spec, ())
 
 
 @dataclass(slots=True)
-class _Evaluation:
+class FeatureEvaluation:
+    """Features for one unit; each is evaluated once. What it gathers is as in `FeatureResult`."""
+
     features: Features
     context: Context
     done: dict[str, FeatureResult] = field(default_factory=dict)
     exposures: list[RunResult] = field(default_factory=list)
     stored: dict[str, StickyDocument] = field(default_factory=dict)
 
-    def feature(self, key: str, above: tuple[str, ...]) -> FeatureResult:
+    def feature(self, key: str, above: tuple[str, ...] = ()) -> FeatureResult:
         if key in above or len(above) > MAX_CHAIN:
             return FeatureResult(key, None, CYCLIC)
         if key not in self.done:
@@ -121,36 +142,43 @@ class _Evaluation:
         feature = self.features.get(key)
         if feature is None:
             return FeatureResult(key, None, UNKNOWN)
+        passed: list[Passed] = []
         for rule in feature.rules:
-            result = self._rule(key, rule, path)
-            if result is not None:
-                return result
-        return FeatureResult(key, feature.default, DEFAULT)
+            found = self._rule(key, rule, path)
+            if isinstance(found, FeatureResult):
+                return replace(found, passed=tuple(passed))
+            passed.append(found)
+        return FeatureResult(key, feature.default, DEFAULT, passed=tuple(passed))
 
-    def _rule(self, key: str, rule: Rule, path: tuple[str, ...]) -> FeatureResult | None:
-        """What the rule gives, None where the next one has its turn."""
+    def _rule(self, key: str, rule: Rule, path: tuple[str, ...]) -> FeatureResult | Passed:
+        """What the rule gives, or why the next one has its turn."""
         unmet = self._unmet(rule.parents, path)
         if unmet is not None:
-            return FeatureResult(key, None, unmet) if unmet else None
+            if unmet.ends:
+                return FeatureResult(key, None, unmet.ends, rule.id)
+            return Passed(rule.id, Step.PREREQUISITE, unmet.parent)
         if rule.filters and is_filtered_out(rule.filters, self.context):
-            return None
+            return Passed(rule.id, Step.FILTER)
         if isinstance(rule.then, Force):
-            reached = self._reaches(rule.then)
-            return FeatureResult(key, rule.then.value, FORCE, rule.id) if reached else None
+            missed = self._missed(rule.then)
+            if missed is not None:
+                return Passed(rule.id, missed)
+            return FeatureResult(key, rule.then.value, FORCE, rule.id)
         if isinstance(rule.then, Trial):
             result = self.run(self._spec(rule.then), path)
             if result.in_experiment and not result.passthrough:
                 return FeatureResult(key, result.value, EXPERIMENT, rule.id, result)
-        return None
+            return Passed(rule.id, result.step)
+        return Passed(rule.id, Step.INACTIVE)
 
-    def _unmet(self, parents: tuple[Parent, ...], path: tuple[str, ...]) -> str | None:
-        """None where all hold; else the source that ends the feature, "" where none does."""
+    def _unmet(self, parents: tuple[Parent, ...], path: tuple[str, ...]) -> _Unmet | None:
+        """The first that does not hold."""
         for parent in parents:
             result = self.feature(parent.feature, path)
             if result.source == CYCLIC:
-                return CYCLIC
+                return _Unmet(parent.feature, CYCLIC)
             if not parent.condition({"value": result.value}):
-                return PREREQUISITE if parent.gate else ""
+                return _Unmet(parent.feature, PREREQUISITE if parent.gate else "")
         return None
 
     def _spec(self, trial: Trial) -> ExperimentSpec:
@@ -159,20 +187,22 @@ class _Evaluation:
                 return spec
         return trial.experiment
 
-    def _reaches(self, force: Force) -> bool:
+    def _missed(self, force: Force) -> Step | None:
+        """The step that keeps the unit from a forced value."""
         if force.condition is not None and not force.condition(self.context.attributes):
-            return False
-        return force.rollout is None or self._included(force.rollout)
+            return Step.CONDITION
+        return None if force.rollout is None else self._left_out(force.rollout)
 
-    def _included(self, rollout: Rollout) -> bool:
+    def _left_out(self, rollout: Rollout) -> Step | None:
         if rollout.range is None and rollout.coverage == 0:
-            return False
+            return Step.COVERAGE
         fallback = rollout.fallback if self.context.sticky is not None else None
         _, value = self.context.unit(rollout.attribute, fallback)
-        position = None if value == "" else rollout.position(javascript.text(value))
+        if value == "":
+            return Step.NO_UNIT
+        position = rollout.position(javascript.text(value))
         if position is None:
-            return False
-        if rollout.range is not None:
-            low, high = rollout.range
-            return low <= position < high
-        return position <= rollout.coverage
+            return Step.HASH_VERSION
+        low, high = rollout.range or (0.0, 0.0)
+        inside = low <= position < high if rollout.range else position <= rollout.coverage
+        return None if inside else Step.COVERAGE

@@ -36,6 +36,11 @@ class RunResult:
         return self.spec.key_of(self.variation)
 
     @property
+    def unit(self) -> str:
+        """The text that was hashed."""
+        return javascript.text(self.hash_value)
+
+    @property
     def value(self) -> Any:
         return self.spec.variations[self.variation] if self.spec.variations else None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,21 @@ import click
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from experiments.assignment.bulk import assign_many
-from experiments.assignment.conditions import attributes_of
-from experiments.assignment.evaluate import ERROR, CompiledExperiment, compile_experiment
+from experiments.assignment.evaluate import ERROR, Assignment
+from experiments.assignment.picture import EnvironmentPicture, Live
+from experiments.assignment.published import attributes_for
+from experiments.assignment.sticky import StickyDocument
+from experiments.assignment.visit import Visit
 from experiments.cli.opened import environment_option, open_database
-from experiments.cli.unit_files import UnitFile, output_file, unit_file
-from experiments.definitions.errors import Conflict, Invalid
-from experiments.definitions.lifecycle import DRAFT, Standing
-from experiments.registry import Experiments
+from experiments.cli.unit_files import Row, output_file, unit_file
+from experiments.definitions.errors import Conflict, Invalid, NotFound
+from experiments.definitions.lifecycle import DRAFT
+from experiments.snapshot import read_picture
+from experiments.sticky import kept_documents
+from experiments.store.database import Database
 
 SCHEMA = pa.schema([("unit", pa.string()), ("variant", pa.string()), ("reason", pa.string())])
 
@@ -49,7 +56,7 @@ def assign(key: str, source: Path, column: str, target: Path, *, environment: st
     Writes the columns unit, variant (empty where the unit is not in) and reason. A unit without
     an id gets the reason ERROR. Nothing is logged: an assignment is not an exposure.
 
-    Where the experiment has an audience, the attributes that it looks at are read from the
+    The attributes that decide, of the audience and of prerequisites, are read from the
     columns of the same names; for a.b that is the column a.b, or a with structs that hold b. In
     CSV an empty cell is missing, true and false are booleans, what is written as a number is a
     number, all else is text; Parquet keeps its types.
@@ -61,12 +68,13 @@ def assign(key: str, source: Path, column: str, target: Path, *, environment: st
       evenhand assign --experiment checkout-button --input users.csv --unit id \\
         --output assigned.csv --env staging
     """
-    standing = _standing(environment, key)
-    compiled = compile_experiment(standing)
-    audience = standing.experiment.audience
-    unit_type = standing.experiment.unit_type
-    paths = [path for path in attributes_of(audience) if path != unit_type] if audience else []
-    units = unit_file(source, column, paths)
+    database = open_database().database
+    with database.read() as connection:
+        picture = read_picture(connection, environment)
+    live = _started(picture, environment, key)
+    unit_type = live.compiled.experiment.unit_type
+    paths = attributes_for(picture.published, live.compiled.feature)
+    units = unit_file(source, column, [path for path in paths if path != unit_type])
     if target.resolve() == source.resolve():
         raise Invalid("OUTPUT_IS_INPUT", "--output names the input file; give it another name")
     bar: Any = click.progressbar(
@@ -76,8 +84,12 @@ def assign(key: str, source: Path, column: str, target: Path, *, environment: st
     with ExitStack() as stack:
         stack.enter_context(bar)
         write = stack.enter_context(output_file(target, SCHEMA))
-        for batch in _assigned(compiled, units, bar):
+        stack.callback(database.dispose)
+        many = _Many(environment, picture, live, database)
+        for ids, attributes, way in units.batches():
+            batch = many.assigned(ids, attributes)
             write(batch)
+            bar.update(way)
             rows += len(batch)
             nameless += pc.sum(pc.equal(batch["reason"], ERROR)).as_py() or 0
     click.echo(f"{rows} units written to {target}", err=True)
@@ -85,38 +97,71 @@ def assign(key: str, source: Path, column: str, target: Path, *, environment: st
         click.echo(f"{nameless} of them have no id in column {column!r}", err=True)
 
 
-def _standing(environment: str, key: str) -> Standing:
-    opened = open_database()
-    try:
-        standing = Experiments(opened.database, lambda: None).get(environment, key)
-    finally:
-        opened.database.dispose()
-    if standing.status == DRAFT:
+def _started(picture: EnvironmentPicture, environment: str, key: str) -> Live:
+    live = picture.experiments.get(key)
+    if live is None:
+        raise NotFound(
+            "EXPERIMENT_NOT_FOUND",
+            f"there is no experiment {key!r} in {environment!r}, or it is archived",
+        )
+    if live.standing.status == DRAFT:
         raise Conflict(
             "EXPERIMENT_IS_DRAFT", f"{key!r} is a draft: nobody is assigned before it is started"
         )
-    return standing
+    return live
 
 
-def _assigned(compiled: CompiledExperiment, units: UnitFile, bar: Any) -> Iterator[pa.RecordBatch]:
-    unit_type, condition = compiled.experiment.unit_type, compiled.spec.condition
-    for ids, attributes, way in units.batches():
-        reached = None
-        if condition is not None:
-            named = zip(ids.to_pylist(), attributes, strict=True)
-            reached = np.fromiter(
-                (condition({**row, unit_type: unit}) for unit, row in named), bool, len(ids)
-            )
-        answers, index = assign_many(compiled, ids, reached)
-        variants = pa.array([one.variant for one in answers], pa.string()).take(pa.array(index))
-        reasons = pa.array([one.reason for one in answers], pa.string()).take(pa.array(index))
+@dataclass(frozen=True, slots=True)
+class _Many:
+    """Batches of units through NumPy where the experiment alone decides, else one by one."""
+
+    environment: str
+    picture: EnvironmentPicture
+    live: Live
+    database: Database
+
+    def assigned(self, ids: pa.Array, rows: Iterable[Row]) -> pa.RecordBatch:
+        compiled = self.live.compiled
+        if compiled.alone and not self.picture.tested:
+            answers, index = assign_many(compiled, ids, self._reached(ids, rows))
+            places = pa.array(index)
+            variants = pa.array([one.variant for one in answers], pa.string()).take(places)
+            reasons = pa.array([one.reason for one in answers], pa.string()).take(places)
+        else:
+            one_by_one = self._one_by_one(ids.to_pylist(), rows)
+            variants = pa.array([one.variant for one in one_by_one], pa.string())
+            reasons = pa.array([one.reason for one in one_by_one], pa.string())
         missing = pc.equal(ids.fill_null(""), "")
-        yield pa.RecordBatch.from_arrays(
-            [
-                ids,
-                pc.if_else(missing, pa.scalar(None, pa.string()), variants),
-                pc.if_else(missing, ERROR, reasons),
-            ],
-            schema=SCHEMA,
+        columns = [
+            ids,
+            pc.if_else(missing, pa.scalar(None, pa.string()), variants),
+            pc.if_else(missing, ERROR, reasons),
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+    def _reached(self, ids: pa.Array, rows: Iterable[Row]) -> NDArray[np.bool_] | None:
+        condition, unit_type = self.live.compiled.condition, self.live.compiled.experiment.unit_type
+        if condition is None:
+            return None
+        named = zip(ids.to_pylist(), rows, strict=True)
+        return np.fromiter(
+            (condition({**row, unit_type: unit}) for unit, row in named), bool, len(ids)
         )
-        bar.update(way)
+
+    def _one_by_one(self, ids: list[str | None], rows: Iterable[Row]) -> list[Assignment]:
+        kept = self._kept(ids)
+        unit_type = self.live.compiled.experiment.unit_type
+        return [
+            Visit(self.picture, {**row, unit_type: unit}, kept).assignment(self.live.compiled)
+            for unit, row in zip(ids, rows, strict=True)
+        ]
+
+    def _kept(self, ids: list[str | None]) -> dict[str, StickyDocument] | None:
+        """What sticks to these units; nothing is kept of what is assigned here."""
+        if not self.picture.sticks:
+            return None
+        unit_type = self.live.compiled.experiment.unit_type
+        units = [unit for unit in ids if unit]
+        with self.database.read() as connection:
+            documents = kept_documents(connection, self.environment, unit_type, units)
+        return {document.key: document for document in documents}

@@ -22,6 +22,7 @@ _COMMANDS = {
     "power": "experiments.cli.power:power",
     "report": "experiments.cli.report:report",
     "serve": "experiments.cli.service:serve",
+    "tick": "experiments.cli.tick:tick",
 }
 
 

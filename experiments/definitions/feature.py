@@ -8,7 +8,9 @@ no rule comes after the rules, in the order of their starts.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from experiments.definitions.errors import Invalid, Problem
@@ -66,15 +68,14 @@ def fits(kind: str, value: Any) -> bool:
 
 def feature_from_document(document: Document) -> Feature:
     """Fill the defaults and check the rules; raises `Invalid`. The shape is already checked."""
+    rules = document.get("rules", ())
     feature = Feature(
         key=document["key"],
         name=document.get("name") or document["key"],
         type=document["type"],
         default=document["default"],
         prerequisites=prerequisites_from(document.get("prerequisites", ())),
-        rules=tuple(
-            _rule(one, index) for index, one in enumerate(document.get("rules", ()), start=1)
-        ),
+        rules=tuple(_rule(one, name) for one, name in zip(rules, _ids(rules), strict=True)),
     )
     problems = _problems(feature, document)
     if problems:
@@ -93,9 +94,16 @@ def feature_to_document(feature: Feature) -> Document:
     }
 
 
-def _rule(document: Document, number: int) -> FeatureRule:
+def _ids(documents: Sequence[Document]) -> list[str]:
+    """The ids of the rules; those without get the first numbers that are free."""
+    given = {one["id"] for one in documents if one.get("id")}
+    free = (name for name in map("rule-{}".format, count(1)) if name not in given)
+    return [one.get("id") or next(free) for one in documents]
+
+
+def _rule(document: Document, name: str) -> FeatureRule:
     return FeatureRule(
-        id=document.get("id") or f"rule-{number}",
+        id=name,
         experiment=document.get("experiment"),
         value=document.get("value"),
         condition=document.get("condition") or None,

@@ -21,10 +21,10 @@ class Layer:
     name: str
     unit_type: str = "id"
 
-    @property
-    def seed(self) -> str:
-        """No key holds a slash, so that no experiment's seed is the same."""
-        return f"layer/{self.key}"
+
+def seed_of_layer(key: str) -> str:
+    """No key holds a slash, so that no experiment's seed is the same."""
+    return f"layer/{key}"
 
 
 def layer_from_document(document: Document) -> Layer:

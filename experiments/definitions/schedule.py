@@ -26,7 +26,7 @@ class RampStep:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`roll_back` stops the experiment by itself when a guardrail is shown to be harmed."""
+    """`roll_back` stops the experiment by itself when a goal or guardrail is shown to be harmed."""
 
     start_at: Instant | None = None
     stop_at: Instant | None = None

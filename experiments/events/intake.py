@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.assignment.evaluate import compile_experiment
+from experiments.assignment.picture import Live
 from experiments.definitions.errors import Problem
 from experiments.definitions.time import Instant
 from experiments.events.clocks import BatchClock, Moment
@@ -16,7 +17,7 @@ from experiments.events.reading import ExposureItem, Item, OutcomeItem, read_ite
 from experiments.events.records import DeadLetter, OutcomeRecord, Record, Status, Verdict
 from experiments.events.settling import is_running, settle_exposure, settle_outcome
 from experiments.events.writer import Writer
-from experiments.snapshot import Live, Snapshots
+from experiments.snapshot import Snapshots
 from experiments.store.database import DEADLINE, Database
 from experiments.store.experiments import find_standing
 

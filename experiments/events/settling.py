@@ -17,6 +17,7 @@ OVERRIDDEN = "OVERRIDDEN"
 NOT_IN_EXPERIMENT = "NOT_IN_EXPERIMENT"
 HASH_UNUSED = "HASH_UNUSED"
 NOT_RUNNING = "NOT_RUNNING"
+FALLBACK_UNIT = "FALLBACK_UNIT"
 BEFORE_FIRST_PHASE = 0
 
 
@@ -71,6 +72,10 @@ def settle_exposure(
             f"{experiment.key!r} has no variant {item.variant!r}; it has {known}",
         )
     unit = _unit_of_type(item.ids, experiment.unit_type)
+    fallback = experiment.sticky.fallback if experiment.sticky is not None else None
+    stands_in = unit is None and fallback is not None
+    if unit is None and fallback is not None:
+        unit = _unit_of_type(item.ids, fallback)
     if unit is None:
         sent = ", ".join(one.unit_type for one in item.ids)
         return Problem(
@@ -80,7 +85,9 @@ def settle_exposure(
             f" {sent}; send `unit_type` or an entry of `ids` of that type",
         )
     phase = phase_at(standing, moment.at)
-    ours = experiment.assignment == "internal" and phase is not None and phase == standing.phase
+    # Who was assigned under the fallback keeps that variant under an id whose hash says another.
+    hashes = experiment.assignment == "internal" and fallback is None
+    ours = hashes and phase is not None and phase == standing.phase
     return ExposureRecord(
         environment=standing.environment,
         experiment=experiment.key,
@@ -94,7 +101,7 @@ def settle_exposure(
         client_at=moment.client_at,
         received_at=received_at,
         attributes=item.attributes,
-        mark=_mark(item, phase, moment.at),
+        mark=FALLBACK_UNIT if stands_in else _mark(item, phase, moment.at),
         agrees=hashed.bucket(unit.unit_id) == item.variant if ours else None,
         links=links_between(standing.environment, item.ids, moment.at),
     )

@@ -52,11 +52,16 @@ class Defined:
         return replace(self, features={**self.features, feature.key: feature})
 
     def fillers(self, feature: str) -> list[Standing]:
-        """The experiments that fill a feature, or are to; archived ones do not any more."""
+        """The experiments that fill a feature, or are to.
+
+        Archived ones do not any more, and a holdout fills none that apps may ask for.
+        """
         return [
             standing
             for standing in self.experiments.values()
-            if standing.experiment.feature == feature and standing.status != ARCHIVED
+            if standing.experiment.feature == feature
+            and standing.experiment.holdout is None
+            and standing.status != ARCHIVED
         ]
 
     def prerequisites(self, feature: str) -> Iterator[Prerequisite]:

@@ -13,7 +13,7 @@ from experiments.definitions.time import Instant, now
 from experiments.registry.defined import Defined, read_defined
 from experiments.registry.revisions import check_expected, stale
 from experiments.registry.writing import change
-from experiments.store.audit import AuditEntry, append_audit
+from experiments.store.audit import AuditEntry, append_audit, list_audit
 from experiments.store.database import Connection, Database
 from experiments.store.definitions import Shelf, Stored, T
 
@@ -33,9 +33,9 @@ class Definitions(ABC, Generic[T]):
 
     def create(self, environment: str, document: Document, actor: str) -> Stored[T]:
         record = self.shelf.from_document(document)
-        at = now()
-        stored = Stored(environment, record, 1, at, at)
         with change(self._database) as connection:
+            at = now()
+            stored = Stored(environment, record, 1, at, at)
             if self.shelf.find(connection, environment, record.key) is not None:
                 raise Conflict(
                     "KEY_TAKEN",
@@ -65,8 +65,8 @@ class Definitions(ABC, Generic[T]):
         expected_revision: int | None = None,
     ) -> Stored[T]:
         """Replace the fields that are named in `changes`."""
-        at = now()
         with change(self._database) as connection:
+            at = now()
             before = self._found(connection, environment, key)
             check_expected(before.revision, expected_revision)
             document = {**self.shelf.to_document(before.record), **changes}
@@ -93,6 +93,14 @@ class Definitions(ABC, Generic[T]):
             self.shelf.delete(connection, environment, key)
             self._note(connection, before, None, "delete", actor, now())
         self._on_change()
+
+    def history(self, environment: str, key: str) -> list[AuditEntry]:
+        """Every change of it, the newest first; what was deleted has a history too."""
+        with self._database.read() as connection:
+            entries = list_audit(connection, environment, self.subject, key)
+            if not entries:
+                self._found(connection, environment, key)
+        return entries
 
     def _check(self, defined: Defined, record: T) -> None:
         """Raise `Invalid` where what the record refers to is missing or does not fit."""

@@ -12,6 +12,7 @@ from experiments.definitions.experiment import (
     experiment_from_document,
     experiment_to_document,
 )
+from experiments.definitions.holdout import kind_of
 from experiments.definitions.layer import Slice, allocate
 from experiments.definitions.lifecycle import (
     DRAFT,
@@ -24,7 +25,7 @@ from experiments.definitions.lifecycle import (
 from experiments.definitions.time import Instant, now
 from experiments.registry.defined import Defined, read_defined
 from experiments.registry.pre_flight import Check, failures, pre_flight
-from experiments.registry.references import check_experiment, check_release
+from experiments.registry.references import check_experiment, check_release, check_unneeded
 from experiments.registry.revisions import check_expected, stale
 from experiments.registry.writing import change
 from experiments.store.audit import AuditEntry, append_audit, list_audit
@@ -37,6 +38,7 @@ from experiments.store.experiments import (
     standing_to_document,
     update_standing,
 )
+from experiments.store.notices import Notice, append_notice
 
 
 class Experiments:
@@ -48,9 +50,9 @@ class Experiments:
 
     def create(self, environment: str, document: Document, actor: str) -> Standing:
         experiment = experiment_from_document(document)
-        at = now()
-        standing = Standing(environment, experiment, DRAFT, 1, at, at)
         with change(self._database) as connection:
+            at = now()
+            standing = Standing(environment, experiment, DRAFT, 1, at, at)
             defined = read_defined(connection, environment)
             check_experiment(defined.with_experiment(experiment), experiment)
             if not insert_standing(connection, standing):
@@ -68,6 +70,7 @@ class Experiments:
         environment: str,
         *,
         status: str | None = None,
+        kind: str | None = None,
         tag: str | None = None,
         text: str | None = None,
     ) -> list[Standing]:
@@ -78,6 +81,7 @@ class Experiments:
             standing
             for standing in standings
             if status in {None, standing.status}
+            and kind in {None, kind_of(standing.experiment)}
             and (tag is None or tag in standing.experiment.tags)
             and (text is None or text.lower() in _searched(standing))
         ]
@@ -95,8 +99,8 @@ class Experiments:
         expected_revision: int | None = None,
     ) -> Standing:
         """Change the fields named in `changes`; `plan` is merged, every other field replaced."""
-        at = now()
         with change(self._database) as connection:
+            at = now()
             before = _found(find_standing(connection, environment, key), environment, key)
             check_expected(before.revision, expected_revision)
             if changes.get("key", key) != key:
@@ -149,12 +153,14 @@ class Experiments:
         weights: Mapping[str, float] | None = None,
         traffic: float | None = None,
         expected_revision: int | None = None,
+        notice: Notice | None = None,
     ) -> tuple[Standing, tuple[Check, ...]]:
         """Take one step of the lifecycle. A start returns its pre-flight checks.
 
         `started_at` may lie in the past, for data that were gathered elsewhere. `winner` is the
         variant that `ship` gives to everybody in the audience, but for the share `holdback`.
-        `weights` by variant and `traffic` are those of a new randomisation.
+        `weights` by variant and `traffic` are those of a new randomisation. A `notice` is written
+        with the move, both or neither.
         """
         at = now()
         checks: tuple[Check, ...] = ()
@@ -168,6 +174,8 @@ class Experiments:
                 raise Invalid(
                     "STARTED_AT_FUTURE", "started_at lies in the future; leave it out to start now"
                 )
+            if verb == "archive":
+                check_unneeded(read_defined(connection, environment), before.experiment)
             terms = Terms(winner=winner, holdback=holdback, dry_run=dry_run)
             if verb == "rerandomise":
                 terms = replace(terms, experiment=_anew(before.experiment, weights, traffic))
@@ -182,6 +190,8 @@ class Experiments:
                 if failed:
                     raise Conflict("PRE_FLIGHT_FAILED", failed[0].message, failed)
             self._update(connection, before, standing, verb, actor, at)
+            if notice is not None:
+                append_notice(connection, notice)
         self._on_change()
         return standing, checks
 
@@ -192,14 +202,20 @@ class Experiments:
         step: int,
         actor: str,
         expected_revision: int | None = None,
+        notice: Notice | None = None,
     ) -> Standing:
-        """Raise the traffic to that of a step of the ramp, counted from 0."""
+        """Raise the traffic to that of a step of the ramp, counted from 0.
+
+        A `notice` is written with it, both or neither.
+        """
         at = now()
         with change(self._database) as connection:
             before = _found(find_standing(connection, environment, key), environment, key)
             check_expected(before.revision, expected_revision)
             standing = ramp_to(before, step, at)
             self._update(connection, before, standing, "ramp", actor, at)
+            if notice is not None:
+                append_notice(connection, notice)
         self._on_change()
         return standing
 

@@ -49,6 +49,8 @@ def pre_flight(standing: Standing, defined: Defined) -> tuple[Check, ...]:
 def _feature_free(experiment: Experiment, defined: Defined) -> Check:
     """A feature with a document takes several experiments in order; without one it has one."""
     name = experiment.feature
+    if experiment.holdout is not None:
+        return Check("FEATURE_FREE", "ok", "a holdout fills no feature")
     if name in defined.features:
         return Check("FEATURE_FREE", "ok", f"the feature {name!r} has rules of its own")
     rivals = [

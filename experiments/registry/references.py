@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from experiments.assignment.conditions import compile_condition
+from experiments.assignment.conditions import attributes_of, compile_condition
 from experiments.definitions.errors import Conflict, Invalid, Problem
 from experiments.definitions.experiment import Experiment
 from experiments.definitions.feature import Feature, fits
+from experiments.definitions.holdout import holdout_problems
 from experiments.definitions.prerequisite import Prerequisite
 from experiments.registry.defined import Defined
 
@@ -21,9 +22,10 @@ def check_experiment(defined: Defined, experiment: Experiment) -> None:
         *_layer_problems(defined, experiment),
         *_prerequisite_problems(defined, experiment.prerequisites, "prerequisites"),
         *_cycle_problems(defined, experiment.feature),
+        *holdout_problems(experiment),
     ]
     feature = defined.features.get(experiment.feature)
-    if feature is not None:
+    if feature is not None and experiment.holdout is None:
         problems += _value_problems(feature, experiment, "variants")
     if problems:
         raise Invalid.of(problems)
@@ -41,9 +43,7 @@ def check_feature(defined: Defined, feature: Feature) -> None:
     problems += _cycle_problems(defined, feature.key)
     for standing in defined.fillers(feature.key):
         experiment = standing.experiment
-        problems += _value_problems(
-            feature, experiment, f"type: experiments.{experiment.key}.variants"
-        )
+        problems += _value_problems(feature, experiment, f"experiments.{experiment.key}.variants")
     if problems:
         raise Invalid.of(problems)
 
@@ -51,19 +51,25 @@ def check_feature(defined: Defined, feature: Feature) -> None:
 def check_release(defined: Defined, experiment: Experiment) -> None:
     """Raise `Conflict` where somebody relies on a draft to fill its feature."""
     key, feature = experiment.key, experiment.feature
+    check_unneeded(defined, experiment)
     document = defined.features.get(feature)
-    if document is None:
-        needing = features_needing(defined, feature)
-        if needing and len(defined.fillers(feature)) == 1:
-            raise Conflict(
-                "FEATURE_IN_USE",
-                f"only {key!r} fills the feature {feature!r}, which is a prerequisite of"
-                f" {', '.join(needing)}; take it out first",
-            )
-    elif any(rule.experiment == key for rule in document.rules):
+    if document is not None and any(rule.experiment == key for rule in document.rules):
         raise Conflict(
             "EXPERIMENT_IN_USE",
             f"a rule of the feature {feature!r} names {key!r}; take the rule out first",
+        )
+
+
+def check_unneeded(defined: Defined, experiment: Experiment) -> None:
+    """Raise `Conflict` where without it nothing would fill a feature that others wait for."""
+    key, feature = experiment.key, experiment.feature
+    fillers = [standing.experiment.key for standing in defined.fillers(feature)]
+    needing = features_needing(defined, feature)
+    if needing and fillers == [key] and feature not in defined.features:
+        raise Conflict(
+            "FEATURE_IN_USE",
+            f"only {key!r} fills the feature {feature!r}, which is a prerequisite of"
+            f" {', '.join(needing)}; take it out first",
         )
 
 
@@ -139,6 +145,10 @@ def _rule_problems(defined: Defined, feature: Feature, key: str, path: str) -> I
             "EXPERIMENT_UNKNOWN",
             f"there is no experiment {key!r} in {defined.environment!r}; create it first",
         )
+    elif standing.experiment.holdout is not None:
+        yield Problem(
+            path, "RULE_HOLDOUT", f"{key!r} is a holdout, which fills no feature; take the rule out"
+        )
     elif standing.experiment.feature != feature.key:
         yield Problem(
             path,
@@ -171,6 +181,14 @@ def _prerequisite_problems(
                 " fills it; create it first",
             )
         yield from condition_problems(defined, one.condition, f"{path}.{index}.condition")
+        for attribute in attributes_of(one.condition, defined.groups):
+            if attribute.partition(".")[0] != "value":
+                yield Problem(
+                    f"{path}.{index}.condition",
+                    "PREREQUISITE_ATTRIBUTE",
+                    f"a prerequisite sees the `value` of the feature and no {attribute!r}; put that"
+                    " into the audience, or into the condition of a rule",
+                )
 
 
 def _cycle_problems(defined: Defined, feature: str) -> Iterator[Problem]:

@@ -63,7 +63,9 @@ class Segments(Definitions[Segment]):
         if users:
             named_by = ", ".join(dict.fromkeys(users))
             raise Conflict(
-                "SEGMENT_IN_USE", f"{record.key!r} is named by {named_by}; take it out first"
+                "SEGMENT_IN_USE",
+                f"{record.key!r} is named by {named_by}; take it out there first, or keep it where"
+                " an experiment that has started goes by it",
             )
 
 

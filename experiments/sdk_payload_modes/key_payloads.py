@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from experiments.access import ENCRYPTED, REMOTE
 from experiments.assignment.encryption import encrypt
+from experiments.assignment.picture import EnvironmentPicture
 from experiments.definitions.errors import Forbidden
 from experiments.definitions.experiment import Document
 from experiments.sdk_payload import Payload, Payloads
 from experiments.sdk_payload_modes.client_fields import for_clients
 from experiments.sdk_payload_modes.key_secrets import attribute_salt, decryption_key
 from experiments.sdk_payload_modes.secure_attributes import Withheld, hash_attributes
-from experiments.snapshot import EnvironmentPicture
 from experiments.store.keys import KeyRecord
 
 _log = logging.getLogger(__name__)

@@ -90,14 +90,22 @@ class Shelf(Generic[T]):
     def delete(self, connection: Connection, environment: str, key: str) -> None:
         connection.execute(sa.delete(self.table).filter_by(environment=environment, key=key))
 
-    def _stored(self, row: Row[Any]) -> Stored[T]:
+    def to_json(self, stored: Stored[T]) -> Document:
+        """The whole row as JSON, for the snapshot on disk."""
+        names = {"environment": stored.environment, "created_at": stored.created_at}
+        return {**names, **self._columns(stored)}
+
+    def from_json(self, document: Document) -> Stored[T]:
         return Stored(
-            row.environment,
-            self.from_document(row.document),
-            row.revision,
-            row.created_at,
-            row.updated_at,
+            document["environment"],
+            self.from_document(document["document"]),
+            document["revision"],
+            document["created_at"],
+            document["updated_at"],
         )
+
+    def _stored(self, row: Row[Any]) -> Stored[T]:
+        return self.from_json(dict(row._mapping))  # noqa: SLF001 — SQLAlchemy's public name
 
     def _columns(self, stored: Stored[T]) -> Document:
         return {

@@ -194,23 +194,30 @@ def test_every_example_of_the_reference_works(visitor: httpx.Client, send: Send)
     }
     experiment = "/api/v1/experiments/{key}"
     flags = "/ofrep/v1/evaluate/flags"
+    kinds = [f"/api/v1/{kind}" for kind in ("metrics", "segments", "layers", "features")]
+    kinds.append("/api/v1/holdouts")
     order = [
-        *("POST /api/v1/metrics", "PATCH /api/v1/metrics/{key}", "GET /api/v1/metrics/{key}"),
-        *("GET /api/v1/metrics", "POST /api/v1/experiments", "GET /api/v1/experiments"),
+        *(f"POST {kind}" for kind in kinds),
+        *(f"PATCH {kind}/{{key}}" for kind in kinds),
+        *(f"GET {kind}{rest}" for kind in kinds for rest in ("", "/{key}", "/{key}/history")),
+        *("POST /api/v1/experiments", "GET /api/v1/experiments"),
         *(f"GET {experiment}", f"PATCH {experiment}", f"POST {experiment}/start"),
         *("POST /api/v1/assignments", f"POST {flags}", f"POST {flags}/{{key}}"),
         *("POST /api/v1/events", f"GET {experiment}/results"),
         *("GET /api/features/{client_key}", "POST /api/eval/{client_key}"),
         *("GET /sub/{client_key}", "POST /track"),
-        "POST /api/v1/power",
+        *("POST /api/v1/power", "GET /api/v1/notices"),
         *("POST /api/v1/keys", "GET /api/v1/keys", "GET /api/v1/keys/{selector}"),
         "DELETE /api/v1/keys/{selector}",
-        *(f"POST {experiment}/pause", f"POST {experiment}/resume", f"POST {experiment}/stop"),
+        *(f"POST {experiment}/pause", f"POST {experiment}/resume"),
+        *(f"POST {experiment}/rerandomise", f"POST {experiment}/stop"),
         *(f"POST {experiment}/ship", f"POST {experiment}/archive", f"GET {experiment}/history"),
     ]
     for name in order:
         answer = send(examples.pop(name))
         assert answer.is_success, f"{name}: {answer.text}"
+    for unused in ("layers", "features", "segments", "holdouts"):
+        assert send(examples.pop(f"DELETE /api/v1/{unused}/{{key}}")).is_success, unused
     # What is left deletes things that are in use by now, and is refused for that reason only.
     for command in examples.values():
         assert send(command).status_code == 409

@@ -90,6 +90,7 @@ def test_each_state_of_an_experiment(shop: Shop):
         "weights": [0.25, 0.75],
         "variations": ["#888", "#0a0"],
         "meta": [{"key": "grey"}, {"key": "green"}],
+        "disableStickyBucketing": True,
     }
     assert seen[-1]["features"] == {"button": {"defaultValue": "#888", "rules": [rule]}}
     shop.move("button", "pause")
@@ -100,7 +101,7 @@ def test_each_state_of_an_experiment(shop: Shop):
     assert seen[-1]["features"] == seen[1]["features"]
     shop.move("button", "ship", variant="green")
     seen.append(shop.payload())
-    forced = {"condition": {"country": "FR"}, "force": "#0a0"}
+    forced = {"id": "experiment:button", "condition": {"country": "FR"}, "force": "#0a0"}
     assert seen[-1]["features"] == {"button": {"defaultValue": "#888", "rules": [forced]}}
     shop.move("button", "stop")
     seen.append(shop.payload())
@@ -424,7 +425,7 @@ def test_a_stream_tells_what_changes(shop: Shop):
         assert next(told) == known
         shop.move("button", "ship", variant="green")
         (rule,) = next(told)["features"]["button"]["rules"]
-        assert rule == {"force": "#0a0"}
+        assert rule == {"id": "experiment:button", "force": "#0a0"}
 
 
 def test_a_stream_ends_with_its_key(service: Service, shop: Shop):
@@ -445,11 +446,14 @@ def test_streams_hold_a_quarter_of_the_threads(start_service, new_sqlite):
     def supported() -> bool:
         return "x-sse-support" in httpx.get(features).headers
 
-    with httpx.stream("GET", sub) as first:
-        next(payloads(first.iter_lines()))
+    # The iterators are kept: httpx closes a stream whose iterator is collected.
+    with httpx.stream("GET", sub, timeout=20) as first:
+        told = payloads(first.iter_lines())
+        next(told)
         assert supported()
-        with httpx.stream("GET", sub) as second:
-            next(payloads(second.iter_lines()))
+        with httpx.stream("GET", sub, timeout=20) as second:
+            told_too = payloads(second.iter_lines())
+            next(told_too)
             assert not supported()
             refused = httpx.get(sub)
             assert (refused.status_code, refused.json()["code"]) == (503, "STREAMS_FULL")

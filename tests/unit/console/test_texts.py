@@ -16,6 +16,7 @@ from experiments.analysis import comparisons, decision
 from experiments.definitions.experiment import CORRECTIONS
 from experiments.definitions.lifecycle import STATUSES
 from experiments.definitions.metric import DIRECTIONS, KINDS
+from experiments.schedule.notices import CODES
 from stats import Reason
 from tests.unit.console.documents import STATES
 
@@ -47,6 +48,7 @@ FAMILIES = (
     *(
         "month.",
         "next.",
+        "notice.",
         "plan.",
         "plot.desc.",
         "reading.",
@@ -135,6 +137,7 @@ def test_every_code_of_the_domain_has_a_word(language: str) -> None:
     keys += [f"direction.{direction}" for direction in DIRECTIONS]
     keys += [f"correction.{correction}" for correction in CORRECTIONS]
     keys += [f"why.{str(reason).lower()}" for reason in reasons]
+    keys += [f"notice.{code}" for code in CODES]
     for key in keys:
         assert words(key)
 

@@ -67,7 +67,7 @@ def test_stopping_what_is_paused_leaves_its_runs():
 
 
 def test_only_ship_has_a_winner():
-    shipped = move(move(draft(), "start", 10), "ship", 20, winner="green")
+    shipped = move(move(draft(), "start", 10), "ship", 20, Terms(winner="green"))
     assert shipped.winner == "green"
     assert move(shipped, "stop", 30).winner is None
 

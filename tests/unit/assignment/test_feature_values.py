@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from experiments.assignment.evaluate import compile_experiment
-from experiments.assignment.live_features import FeatureValue, LiveFeature, live_features
+from experiments.assignment.picture import EnvironmentPicture, picture_of
+from experiments.assignment.visit import FeatureValue, Visit
 from experiments.definitions.experiment import experiment_from_document
 from experiments.definitions.lifecycle import DRAFT, Standing, Terms, move
 
@@ -28,12 +28,17 @@ def standing(key: str, *verbs: str, at: int = 10, **fields: Any) -> Standing:
     return one
 
 
-def features(*standings: Standing) -> dict[str, LiveFeature]:
-    return dict(live_features([(one, compile_experiment(one)) for one in standings]))
+def filler(*standings: Standing) -> str:
+    (one,) = picture_of(standings).published.fillers["hero"]
+    return one.experiment.key
+
+
+def ask(picture: EnvironmentPicture, feature: str, **attributes: Any) -> FeatureValue:
+    return Visit(picture, attributes).value(feature)
 
 
 def give(one: Standing, **attributes: Any) -> FeatureValue:
-    return features(one)[one.experiment.feature].evaluate(attributes)
+    return ask(picture_of([one]), one.experiment.feature, **attributes)
 
 
 @pytest.mark.parametrize(
@@ -50,18 +55,18 @@ def give(one: Standing, **attributes: Any) -> FeatureValue:
 def test_a_stopped_experiment_gives_way(others: list[Standing], verbs: tuple[str, ...]):
     mine = standing("mine", *verbs)
     for order in ([mine, *others], [*others, mine]):
-        assert features(*order)["hero"].filler.experiment.key == "mine"
+        assert filler(*order) == "mine"
 
 
 def test_the_last_one_that_was_stopped_fills_the_feature():
     first = standing("first", "start", "stop", at=1)
     second = standing("second", "start", "stop", at=2)
     for order in ([first, second], [second, first]):
-        assert features(*order)["hero"].filler.experiment.key == "second"
+        assert filler(*order) == "second"
 
 
 def test_a_draft_fills_nothing():
-    assert features(standing("draft")) == {}
+    assert picture_of([standing("draft")]).feature_keys == []
 
 
 def test_a_unit_that_is_not_in_has_the_variant_of_the_control():
@@ -111,7 +116,6 @@ def test_one_fraction_makes_every_number_of_a_feature_one(values: tuple, given: 
         {"key": key, "weight": 0.5, "value": value}
         for key, value in zip(("a", "b"), values, strict=True)
     ]
-    found = features(standing("price", "start", variants=variants))["hero"].values
-    assert [(type(found[key]), found[key]) for key in ("a", "b")] == [
-        (type(value), value) for value in given
-    ]
+    rule = picture_of([standing("price", "start", variants=variants)]).features["hero"].rules[0]
+    found = rule.then.experiment.variations
+    assert [(type(value), value) for value in found] == [(type(value), value) for value in given]
