@@ -5,7 +5,7 @@ Fields are kept by name, so that whatever is added for servers stays with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from experiments.definitions.experiment import Document
@@ -35,29 +35,24 @@ _OF_RULE = (
     "meta",
 )
 _OF_META = ("key", "passthrough")
-_GROUP_OPERATORS = ("$inGroup", "$notInGroup")
+GROUP_OPERATORS = ("$inGroup", "$notInGroup")
 
 
 def for_clients(document: Document) -> Document:
     """The payload without what is for people or for servers alone."""
     kept = _only(document, _OF_PAYLOAD)
     kept["features"] = {key: _feature(one) for key, one in document["features"].items()}
-    groups = document.get("savedGroups", {})
-    named = _reachable(kept["features"], groups)
-    kept["savedGroups"] = {key: one for key, one in groups.items() if key in named}
-    if not kept["savedGroups"]:
-        del kept["savedGroups"]
-    return kept
+    named = set(groups_named([one.get("rules") for one in kept["features"].values()]))
+    groups = {key: one for key, one in kept.pop("savedGroups", {}).items() if key in named}
+    return {**kept, "savedGroups": groups} if groups else kept
 
 
 def groups_named(part: Any) -> Iterator[str]:
-    """The saved groups that a condition, or whatever holds conditions, refers to."""
+    """The lists that a condition, or whatever holds conditions, looks into."""
     if isinstance(part, dict):
         for name, inner in part.items():
-            if name in _GROUP_OPERATORS and isinstance(inner, str):
+            if name in GROUP_OPERATORS and isinstance(inner, str):
                 yield inner
-            elif name == "$savedGroup" and isinstance(inner, dict):
-                yield str(inner.get("id"))
             else:
                 yield from groups_named(inner)
     elif isinstance(part, list):
@@ -77,25 +72,6 @@ def _rule(rule: Document) -> Document:
     if "meta" in kept:
         kept["meta"] = [_only(one, _OF_META) for one in kept["meta"]]
     return kept
-
-
-def _reachable(features: Document, groups: Mapping[str, Any]) -> set[str]:
-    found: set[str] = set()
-    waiting = [
-        name
-        for feature in features.values()
-        for rule in feature.get("rules", ())
-        for part in (rule.get("condition"), rule.get("parentConditions"))
-        for name in groups_named(part)
-    ]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            group = groups.get(name)
-            if isinstance(group, dict):
-                waiting += groups_named(group.get("condition"))
-    return found
 
 
 def _only(document: Document, names: tuple[str, ...]) -> Document:

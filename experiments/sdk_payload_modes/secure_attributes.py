@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from experiments.definitions.experiment import Document
-from experiments.sdk_payload_modes.client_fields import groups_named
+from experiments.sdk_payload_modes.client_fields import GROUP_OPERATORS, groups_named
 
 _TEXT = "can be published hashed only where it is compared with texts"
-_AROUND = "which holds or lies in a secure attribute"
 _ONE = ("$eq", "$ne")
 _SEVERAL = ("$in", "$nin")
-_GROUP = ("$inGroup", "$notInGroup")
 _INNER = ("$not", "$elemMatch")
 
 
@@ -49,8 +47,13 @@ def hash_attributes(
     document: Document, secure: tuple[str, ...], salt: str
 ) -> tuple[Document, tuple[Withheld, ...]]:
     """The payload with hashes of the secure attributes' values, and what is left out of it."""
-    groups = document.get("savedGroups", {})
-    hasher = _Hasher(frozenset(secure), salt, groups, _secure_groups(document, frozenset(secure)))
+    names, lists = frozenset(secure), document.get("savedGroups", {})
+    conditions = [
+        rule.get("condition")
+        for feature in document["features"].values()
+        for rule in feature.get("rules", ())
+    ]
+    hasher = _Hasher(names, salt, lists, frozenset(_lists_asked(conditions, names)))
     features: dict[str, Document] = {}
     withheld: dict[str, Withheld] = {}
     for key, feature in document["features"].items():
@@ -64,8 +67,8 @@ def hash_attributes(
         features[key] = {**feature, "rules": rules} if "rules" in feature else feature
     _withhold_dependents(features, withheld)
     published = {**document, "features": features}
-    if groups:
-        published["savedGroups"] = hasher.published_groups()
+    if lists:
+        published["savedGroups"] = hasher.published_lists()
     return published, tuple(withheld[key] for key in sorted(withheld))
 
 
@@ -87,50 +90,27 @@ def _withhold_dependents(features: dict[str, Document], withheld: dict[str, With
                     break
 
 
-def _secure_groups(document: Document, secure: frozenset[str]) -> frozenset[str]:
-    """The lists whose members are values of a secure attribute, by what they say or who asks."""
-    groups: Mapping[str, Any] = document.get("savedGroups", {})
-    found = {
-        key
-        for key, group in groups.items()
-        if isinstance(group, dict) and group.get("attributeKey") in secure
-    }
-    conditions = [
-        rule.get("condition")
-        for feature in document["features"].values()
-        for rule in feature.get("rules", ())
-    ]
-    conditions += [one.get("condition") for one in groups.values() if isinstance(one, dict)]
-    for condition in conditions:
-        found.update(_groups_asked(condition, secure, asked=None))
-    return frozenset(found)
-
-
-def _groups_asked(part: Any, secure: frozenset[str], asked: str | None) -> Iterator[str]:
-    """The lists that are looked up for a secure attribute; `asked` is the attribute around."""
+def _lists_asked(part: Any, secure: frozenset[str], asked: str = "") -> Iterator[str]:
+    """The lists that conditions look a secure attribute up in; `asked` is the one around."""
     if isinstance(part, list):
         for inner in part:
-            yield from _groups_asked(inner, secure, asked)
+            yield from _lists_asked(inner, secure, asked)
     elif isinstance(part, dict):
         for name, inner in part.items():
-            if name in _GROUP:
-                if asked in secure and isinstance(inner, str):
-                    yield inner
-            elif name == "$savedGroup":
-                if isinstance(inner, dict) and inner.get("attributeKey") in secure:
-                    yield str(inner.get("id"))
-            else:
-                yield from _groups_asked(inner, secure, asked if name.startswith("$") else name)
+            if name not in GROUP_OPERATORS:
+                yield from _lists_asked(inner, secure, asked if name.startswith("$") else name)
+            elif asked in secure and isinstance(inner, str):
+                yield inner
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Hasher:
+    """`hashed_lists` are those that hold values of a secure attribute."""
+
     secure: frozenset[str]
     salt: str
-    groups: Mapping[str, Any]
-    secure_groups: frozenset[str]
-    # None for a group that is being read, or cannot be published.
-    made: dict[str, Any] = field(default_factory=dict)
+    lists: Mapping[str, list[Any]]
+    hashed_lists: frozenset[str]
 
     def rule(self, rule: Document) -> Document:
         for attribute in _hashed_for_buckets(rule):
@@ -139,17 +119,18 @@ class _Hasher:
                     f"assigns by `{attribute}`, and a hash of it has another bucket"
                 )
         for key in groups_named(rule.get("parentConditions")):
-            self._check_use(key, "value of a feature")
-            self._read_published(key)
+            self._check_use(key, "the value of a feature")
         if "condition" not in rule:
             return rule
         return {**rule, "condition": self._condition(rule["condition"])}
 
-    def published_groups(self) -> Document:
-        """The groups of which nothing hinders the publication."""
-        for key in self.groups:
-            self._read_group(key)
-        return {key: self.made[key] for key in self.groups if self.made[key] is not None}
+    def published_lists(self) -> dict[str, list[Any]]:
+        """Without those that have no hash; no rule that is published looks into them."""
+        return {
+            key: self._list(key) if key in self.hashed_lists else members
+            for key, members in self.lists.items()
+            if key not in self.hashed_lists or all(map(_has_hash, members))
+        }
 
     def _concerns(self, attribute: str) -> bool:
         """Whether it is a secure attribute, holds one or lies in one."""
@@ -168,14 +149,12 @@ class _Hasher:
             return [self._condition(one) for one in operand]
         if name == "$not":
             return self._condition(operand)
-        if name == "$savedGroup" and isinstance(operand, dict):
-            self._check_reference(operand)
-            return operand
         if name in self.secure:
             return self._test(name, operand)
         if self._concerns(name):
-            raise _NotPublishable(f"tests `{name}`, {_AROUND}")
-        self._check_lists(name, operand)
+            raise _NotPublishable(f"tests `{name}`, which holds or lies in a secure attribute")
+        for key in groups_named(operand):
+            self._check_use(key, f"`{name}`")
         return operand
 
     def _test(self, attribute: str, operand: Any) -> Any:
@@ -190,67 +169,32 @@ class _Hasher:
             return [self._value(attribute, one) for one in operand]
         if name in _INNER:
             return self._test(attribute, operand)
-        if name in _GROUP and isinstance(operand, str):
-            self._read_published(operand)
+        if name in GROUP_OPERATORS and isinstance(operand, str):
+            for one in self.lists.get(operand, ()):
+                self._value(attribute, one)
             return operand
         if name == "$exists":
             return operand
         raise _NotPublishable(f"tests `{attribute}` by {name}; it {_TEXT}: use $eq, $ne, $in, $nin")
 
     def _value(self, attribute: str, value: Any) -> str | None:
-        if value is not None and not isinstance(value, str):
+        if not _has_hash(value):
             raise _NotPublishable(f"compares `{attribute}` with what is no text; it {_TEXT}")
         return None if value is None else hashed(value, self.salt)
 
-    def _check_reference(self, reference: Document) -> None:
-        key, asked = str(reference.get("id")), reference.get("attributeKey")
-        group = self.groups.get(key)
-        if isinstance(group, dict) and group.get("type") == "list":
-            self._check_use(key, str(asked or group.get("attributeKey")))
-        self._read_published(key)
+    def _list(self, key: str) -> list[str | None]:
+        return [self._value(key, one) for one in self.lists[key]]
 
-    def _check_lists(self, attribute: str, operand: Any) -> None:
-        """The lists that the test of an attribute that is not secure looks into."""
-        if isinstance(operand, dict):
-            for name, inner in operand.items():
-                if name in _GROUP and isinstance(inner, str):
-                    self._check_use(inner, attribute)
-                self._check_lists(attribute, inner)
-        elif isinstance(operand, list):
-            for inner in operand:
-                self._check_lists(attribute, inner)
-
-    def _check_use(self, key: str, attribute: str) -> None:
-        if attribute in self.secure:
-            return
-        if self._concerns(attribute):
-            raise _NotPublishable(f"looks up `{attribute}`, {_AROUND}")
-        if key in self.secure_groups:
+    def _check_use(self, key: str, asked: str) -> None:
+        if key in self.hashed_lists:
             raise _NotPublishable(
-                f"looks `{attribute}` up in `{key}`, whose members are published hashed"
+                f"looks {asked} up in `{key}`, whose members are published hashed"
             )
 
-    def _read_published(self, key: str) -> None:
-        if key in self.groups and self._read_group(key) is None:
-            raise _NotPublishable(f"names the segment `{key}`, which cannot be published")
 
-    def _read_group(self, key: str) -> Any:
-        if key not in self.made:
-            self.made[key] = None
-            try:
-                self.made[key] = self._group(key, self.groups[key])
-            except _NotPublishable:
-                self.made[key] = None
-        return self.made[key]
-
-    def _group(self, key: str, group: Any) -> Any:
-        if isinstance(group, dict) and group.get("type") == "condition":
-            return {**group, "condition": self._condition(group.get("condition"))}
-        if key not in self.secure_groups:
-            return group
-        if isinstance(group, dict):
-            return {**group, "values": [self._value(key, one) for one in group.get("values", ())]}
-        return [self._value(key, one) for one in group]
+def _has_hash(value: Any) -> bool:
+    """Nothing stays nothing; texts have hashes."""
+    return value is None or isinstance(value, str)
 
 
 def _hashed_for_buckets(rule: Document) -> Iterator[str]:
