@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 
 from experiments.assignment.encryption import decrypt, encrypt
+from experiments.assignment.picture import picture_of
 from experiments.definitions.errors import Forbidden, Invalid
 from experiments.sdk_payload import Payloads
 from experiments.sdk_payload_modes import KeyPayloads, key_secrets
 from experiments.sdk_payload_modes.client_fields import for_clients
 from experiments.sdk_payload_modes.key_payloads import key_document
 from experiments.sdk_payload_modes.secure_attributes import hash_attributes
-from experiments.snapshot import EnvironmentPicture
 from experiments.store.keys import KeyRecord
 
 SECRET = "a secret for the tests only"
 CLIENT = KeyRecord("0f3a9c5d7e1b2468", "production", "client", "shop", "…", 0)
-PICTURE = EnvironmentPicture({}, {})
+PICTURE = picture_of([])
+IN_PEOPLE = {"email": {"$inGroup": "people"}}
 PLAIN: dict[str, Any] = {
     "status": 200,
     "features": {
@@ -142,7 +143,7 @@ def test_payloads_are_made_once_for_each_picture_and_mode():
     first = [payloads.of(key, PICTURE) for key in keys]
     assert all(payloads.of(key, PICTURE) is one for key, one in zip(keys, first, strict=True))
     assert len({id(one) for one in first}) == 2 + 4
-    again = EnvironmentPicture({}, {})
+    again = picture_of([])
     after = [payloads.of(key, again) for key in keys]
     assert after == first  # the same content has the same bytes
     assert after[0] is not first[0]
@@ -178,11 +179,8 @@ def payload(*rules: dict[str, Any], **features: Any) -> dict[str, Any]:
         ({"email.domain": "bank"}, "tests `email.domain`, which holds or lies in"),
         ({"account": {"$exists": True}}, "tests `account`, which holds or lies in"),
         ({"email": {"$notInGroup": "numbers"}}, "with what is no text"),
-        ({"email": {"$inGroup": "people"}, "nick": {"$inGroup": "people"}}, "looks `nick` up"),
-        (
-            {"email": {"$inGroup": "people"}, "nick": {"$not": {"$inGroup": "people"}}},
-            "looks `nick`",
-        ),
+        ({**IN_PEOPLE, "nick": {"$inGroup": "people"}}, "looks `nick` up in `people`"),
+        ({**IN_PEOPLE, "nick": {"$not": {"$inGroup": "people"}}}, "looks `nick` up in `people`"),
     ],
 )
 def test_what_cannot_be_said_in_hashes_is_withheld_with_all_that_follows(
