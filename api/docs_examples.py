@@ -74,6 +74,12 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
             }
         ]
     },
+    ("POST", "/api/v1/keys"): {
+        "kind": "client",
+        "name": "web shop",
+        "payload": "encrypted",
+        "secure_attributes": ["email"],
+    },
     ("POST", "/api/eval/{client_key}"): {"attributes": {"id": "user-1", "country": "CH"}},
     ("POST", "/track"): {
         "events": [
