@@ -30,7 +30,7 @@ from experiments.store.experiments import (
     standing_from_document,
     standing_to_document,
 )
-from experiments.store.keys import KeyRecord, list_keys
+from experiments.store.keys import KeyRecord, key_from_document, list_keys
 from experiments.store.live import read_version
 
 POLL_SECONDS = 0.3
@@ -165,7 +165,7 @@ class Snapshots:
                 [standing_from_document(one) for one in document["experiments"]],
                 [FEATURES.from_json(one) for one in document["features"]],
                 [SEGMENTS.from_json(one) for one in document["segments"]],
-                [KeyRecord(**one) for one in document["keys"]],
+                [key_from_document(one) for one in document["keys"]],
             )
         except FileNotFoundError:
             return None

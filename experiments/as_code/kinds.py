@@ -114,7 +114,7 @@ _METRIC = Shape(
 )
 _RULE = Shape(
     {
-        "id": _optional(key),
+        "id": Field(key, placed=True),
         "experiment": _optional(key),
         "value": _nullable(any_json),
         "condition": _optional(json_object),

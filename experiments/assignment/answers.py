@@ -74,8 +74,15 @@ def assign(
     positions: Iterable[float | None]
     if keys is None:
         crowd = picture.crowds.get(unit_type)
-        asked = () if crowd is None else crowd.experiments
-        positions = () if crowd is None else crowd.seeds.buckets(unit_id)
+        if crowd is None:
+            return Answer([], None, unit_type, unit_id)
+        asked, positions = crowd.experiments, crowd.seeds.buckets(unit_id)
+        if crowd.alone and not picture.tested:
+            quick = [
+                evaluate(live.compiled, unit_id, seen, position)
+                for live, position in zip(asked, positions, strict=True)
+            ]
+            return Answer(quick, None, unit_type, unit_id)
     else:
         positions = repeat(None)
         asked = [picture.experiments.get(key, key) for key in keys]

@@ -29,10 +29,14 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """All experiments for one type of unit that are no drafts, and their seeds in that order."""
+    """All experiments for one type of unit that are no drafts, and their seeds in that order.
+
+    `alone` says that each of them is.
+    """
 
     experiments: tuple[Live, ...]
     seeds: Seeds
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,11 @@ def _crowds(live: Iterable[Live]) -> dict[str, Crowd]:
         if one.standing.status != DRAFT:
             by_type.setdefault(one.compiled.experiment.unit_type, []).append(one)
     return {
-        unit_type: Crowd(tuple(those), Seeds([one.compiled.state for one in those]))
+        unit_type: Crowd(
+            tuple(those),
+            Seeds([one.compiled.state for one in those]),
+            all(one.compiled.alone for one in those),
+        )
         for unit_type, those in by_type.items()
     }
 

@@ -1,10 +1,10 @@
-// Reads {host, clientKey, feature, units: [attributes]} and writes each unit's variation key,
-// null where it is not in the experiment.
+// Reads {host, clientKey, decryptionKey?, feature, units: [attributes]} and writes each unit's
+// variation key, null where it is not in the experiment.
 import { GrowthBookClient } from "@growthbook/growthbook";
 import { json } from "node:stream/consumers";
 
-const { host, clientKey, feature, units } = await json(process.stdin);
-const client = new GrowthBookClient({ apiHost: host, clientKey });
+const { host, clientKey, decryptionKey, feature, units } = await json(process.stdin);
+const client = new GrowthBookClient({ apiHost: host, clientKey, decryptionKey });
 const ready = await client.init({ timeout: 10000 });
 if (!ready.success) throw ready.error;
 const variants = units.map((attributes) => {
