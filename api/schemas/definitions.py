@@ -170,6 +170,11 @@ class ExperimentQuery(PageQuery):
     search = Text(longest=200, metadata=says("Part of the key, name or owner"))
 
 
+class CloneOptions(StrictSchema):
+    key = Key(required=True, metadata=says("Of the new experiment"))
+    name = Text(longest=200, metadata=says("For people; default: that of the source"))
+
+
 class StartOptions(StrictSchema):
     started_at = Moment(metadata=says("In the past, for data gathered elsewhere; default: now"))
     dry_run = Flag(

@@ -63,19 +63,23 @@ def actors(admin: httpx.Client, key: str) -> list[tuple[str, str]]:
 
 
 def harm(admin: httpx.Client, key: str) -> None:
-    """Units of which those in green send goods back; their windows end a second later."""
+    """Units of which those in green send goods back; their windows end a second later.
+
+    All in one request: a look at half of it would see arms of unequal size.
+    """
+    events = []
     for variant, returns in (("grey", 20), ("green", 200)):
-        units = [f"{variant}-{number}" for number in range(400)]
-        exposures = [
+        units = [f"{variant}-{number}" for number in range(350)]
+        events += [
             {"type": "exposure", "experiment": key, "variant": variant, "unit_id": unit}
             for unit in units
         ]
-        outcomes = [
+        events += [
             {"type": "outcome", "event": "return", "unit_id": unit, "event_id": unit}
             for unit in units[:returns]
         ]
-        answer = admin.post("/api/v1/events", json={"events": exposures + outcomes})
-        assert {one["status"] for one in answer.json()["results"]} == {"stored"}
+    answer = admin.post("/api/v1/events", json={"events": events})
+    assert {one["status"] for one in answer.json()["results"]} == {"stored"}
 
 
 def entered(admin: httpx.Client, key: str) -> list[tuple[float, dict[str, str]]]:
@@ -212,6 +216,37 @@ def test_another_takes_over_from_a_leader_that_is_killed(
         until(lambda key=key: status(admin, key) == "running")
         assert holder(url) != leader
         assert codes(admin, key) == ["STARTED"]
+
+
+def test_a_leader_that_was_frozen_repeats_nothing(
+    start_service: StartService, new_postgresql: Callable[[], str], tmp_path: Path
+):
+    url, past = new_postgresql(), {"start_at": "2020-01-01T00:00:00Z"}
+    services = {
+        service.workers()[0]: service
+        for name in ("one", "two")
+        for service in [
+            start_service(url, workers=1, EVENHAND_DATA_DIR=str(tmp_path / name), **QUICK)
+        ]
+    }
+    until(lambda: holder(url) in services)
+    leader = holder(url)
+    assert leader is not None
+    (other,) = services.keys() - {leader}
+    admin = services[other].client()
+    os.kill(leader, signal.SIGSTOP)
+    try:
+        create(admin, "meanwhile", schedule=past)
+        until(lambda: codes(admin, "meanwhile") == ["STARTED"])
+        assert holder(url) == other
+    finally:
+        os.kill(leader, signal.SIGCONT)
+    for number in range(3):
+        create(admin, f"after-{number}", schedule=past)
+        until(lambda number=number: codes(admin, f"after-{number}"))
+    for key in ("meanwhile", "after-0", "after-1", "after-2"):
+        assert codes(admin, key) == ["STARTED"]
+        assert [verb for verb, _ in actors(admin, key)] == ["create", "start"]
 
 
 def test_a_leader_that_stops_hands_over_at_once(
