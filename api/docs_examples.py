@@ -44,6 +44,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/api/v1/holdouts/{key}"): {"hypothesis": "All our tests together pay."},
     ("PATCH", _ONE_KEY): {"hypothesis": "One page brings more units to the end."},
     ("POST", f"{_ONE_KEY}/start"): {},
+    ("POST", f"{_ONE_KEY}/clone"): {"key": "checkout-button-2", "name": "Second try"},
     ("POST", f"{_ONE_KEY}/pause"): {},
     ("POST", f"{_ONE_KEY}/resume"): {},
     ("POST", f"{_ONE_KEY}/rerandomise"): {"weights": {"control": 0.4, "treatment": 0.6}},
