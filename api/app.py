@@ -22,6 +22,7 @@ from api import experiments as experiments_resource
 from api.auth import public, register_auth
 from api.blueprint import Api
 from api.console.views import blueprint as console
+from api.fast_assignments import FastAssignments
 from api.json_body import MAX_BODY
 from api.problems import register_problems
 from api.protocols import growthbook, ofrep
@@ -106,6 +107,7 @@ def create_app(settings: Settings) -> Flask:
 
     docs_page.register(app, document)
     app.after_request(_secure)
+    app.wsgi_app = FastAssignments(app)  # type: ignore[method-assign]
     return app
 
 

@@ -1,4 +1,7 @@
-"""POST /api/v1/assignments: which variant a unit gets. No database on this path."""
+"""POST /api/v1/assignments: which variant a unit gets. No database on this path.
+
+Plain requests do not come here: `api.fast_assignments` answers them as this view would.
+"""
 
 from __future__ import annotations
 

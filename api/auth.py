@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from flask import Flask, Response, current_app, g, redirect, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.services import services
+from api.services import Services, services
 from experiments.access import DEFAULT_ENVIRONMENT, Actor
 from experiments.definitions.errors import Forbidden, Unknown
 
@@ -63,6 +63,19 @@ def _declare(kinds: frozenset[str]) -> Callable[[View], View]:
     return mark
 
 
+def admit(known: Services, view: Callable[..., Any], key: str | None) -> Actor:
+    """Who calls a view that declares kinds of key; `Unknown`, or `Forbidden` to that kind."""
+    actor = known.access.authenticate(key)
+    kinds = declared_access(view) or _PUBLIC
+    if actor.kind not in kinds:
+        raise Forbidden(
+            "KIND_FORBIDDEN",
+            f"a key of kind {actor.kind} may not do this; use one of kind"
+            f" {' or '.join(sorted(kinds))}",
+        )
+    return actor
+
+
 def _check() -> AnyResponse | None:
     if request.endpoint is None or request.method == "OPTIONS":
         return None  # no such route, or a preflight, which answers only what is allowed
@@ -74,13 +87,7 @@ def _check() -> AnyResponse | None:
         return None
     if kinds == _READERS:
         return _check_reader()
-    g.actor = services().access.authenticate(getattr(view, _KEY)())
-    if g.actor.kind not in kinds:
-        raise Forbidden(
-            "KIND_FORBIDDEN",
-            f"a key of kind {g.actor.kind} may not do this; use one of kind"
-            f" {' or '.join(sorted(kinds))}",
-        )
+    g.actor = admit(services(), view, getattr(view, _KEY)())
     return None
 
 
@@ -107,19 +114,23 @@ def _check_reader() -> AnyResponse | None:
 
 def sent_key() -> str | None:
     """The key in the request's headers."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token.strip()
-    return request.headers.get("X-API-Key")
+    return key_in(request.headers.get("Authorization", ""), request.headers.get("X-API-Key"))
+
+
+def key_in(authorization: str, api_key: str | None) -> str | None:
+    """The key that these two headers hold, either of which may do."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else api_key
 
 
 def cross_origin(response: Response) -> Response:
     """Let browsers of any site call a client route; no credentials are involved."""
     response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
-    response.headers["Access-Control-Allow-Headers"] = (
-        "authorization, x-api-key, content-type, if-none-match"
-    )
     response.headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"
-    response.headers["Access-Control-Max-Age"] = "7200"
+    if request.method == "OPTIONS":  # a browser reads the rest from its preflight only
+        response.headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
+        response.headers["Access-Control-Allow-Headers"] = (
+            "authorization, x-api-key, content-type, if-none-match"
+        )
+        response.headers["Access-Control-Max-Age"] = "7200"
     return response

@@ -8,6 +8,7 @@ from api.auth import allow, current_actor
 from api.blueprint import Blueprint, expected_revision
 from api.paging import page_of
 from api.schemas.definitions import (
+    CloneOptions,
     ExperimentAnswer,
     ExperimentChange,
     ExperimentCreation,
@@ -88,6 +89,20 @@ def delete_experiment(key: str) -> None:
     """Delete a draft."""
     actor = current_actor()
     services().experiments.delete(actor.environment, key, actor.label, expected_revision())
+
+
+@blueprint.route("/experiments/<key>/clone", methods=["POST"])
+@allow("admin")
+@blueprint.arguments(CloneOptions)
+@blueprint.response(201, ExperimentAnswer)
+def clone_experiment(options: Document, key: str) -> Answer:
+    """Create a draft with the definition of an experiment and a key, so a seed, of its own."""
+    actor = current_actor()
+    standing = services().experiments.clone(
+        actor.environment, key, options["key"], actor.label, options.get("name")
+    )
+    answer, headers = _answer(standing)
+    return answer, {**headers, "Location": f"/api/v1/experiments/{standing.experiment.key}"}
 
 
 @blueprint.route("/experiments/<key>/start", methods=["POST"])

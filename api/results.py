@@ -28,6 +28,15 @@ class ResultsQuery(StrictSchema):
         load_default=False,
         metadata={"description": "Answer at once with the last finished report"},
     )
+    phase = fields.Integer(
+        load_default=None,
+        validate=validate.Range(1, 2**31 - 1),
+        metadata={"description": "One phase of the experiment; the latest one if left out"},
+    )
+    segment = fields.String(
+        load_default=None,
+        metadata={"description": "Only the units of this segment, to read and not to decide by"},
+    )
     as_of = fields.Integer(
         load_default=None,
         validate=validate.Range(0, 2**62),
@@ -51,9 +60,10 @@ def show_results(query: Document, key: str) -> Response:
     """Show a report that holds every event acknowledged before this request."""
     environment = current_actor().environment
     reports = services().reports
+    part = {"phase": query["phase"], "segment": query["segment"]}
     if query["stored"] or query["as_of"] is not None:
-        return _answer(reports.stored(environment, key, query["as_of"]))
-    outcome = reports.results(environment, key, wait=query["wait"])
+        return _answer(reports.stored(environment, key, query["as_of"], **part))
+    outcome = reports.results(environment, key, wait=query["wait"], **part)
     if isinstance(outcome, Pending):
         response = jsonify(
             {
@@ -65,7 +75,11 @@ def show_results(query: Document, key: str) -> Response:
         response.status_code = 202
         response.headers["Retry-After"] = "2"
         response.headers["Location"] = url_for(
-            "results.show_results", key=key, as_of=outcome.watermark
+            "results.show_results",
+            key=key,
+            as_of=outcome.watermark,
+            phase=outcome.phase,
+            segment=query["segment"],
         )
         return response
     return _answer(outcome)

@@ -11,11 +11,19 @@ from api.console.health_strip import reason_text
 from api.console.values import difference_text, lift_texts
 from api.console.words import Words
 from experiments.analysis.judged import at_any_time, judged
+from experiments.definitions.lifecycle import HOLDBACK
 
 # The steps in the order in which they are asked, where a look decides at any time and where the
-# planned size comes first; and the step at which each rule stands.
+# planned size comes first; those of what does not decide as a run does, which end with its own
+# rule; and the step at which each rule stands.
 STEPS_AT_ANY_TIME = ("begun", "healthy", "harm", "ship", "flat", "wait", "open")
 STEPS = ("begun", "healthy", "harm", "wait", "ship", "flat", "open")
+STEPS_APART: dict[str, tuple[str, ...]] = {
+    "segment": ("begun", "segment"),
+    "dry_run": ("begun", "healthy", "dry_run"),
+    "holdout": ("begun", "healthy", "holdout"),
+    "holdback": ("begun", "healthy", "harm", "holdback"),
+}
 RULES = {
     "not_started": "begun",
     "no_units": "begun",
@@ -32,6 +40,7 @@ RULES = {
     "no_metrics": "open",
     "not_computable": "open",
     "inconclusive": "open",
+    **{rule: rule for rule in STEPS_APART},
 }
 _NAMES = {"reasons": "why"}  # facts that the sentences call otherwise
 _ENDED = frozenset({"stopped", "shipped", "archived"})
@@ -60,12 +69,15 @@ def decision_card(document: dict[str, Any], words: Words) -> DecisionCard:
     forms = []
     if document["basis"] == "bayesian":
         forms.append("bayesian")
-    if document["status"] in _ENDED:
+    if _has_ended(document):
         forms.append("ended")
+    if "metric" not in facts:
+        forms.append("unmeasured")
     any_time = at_any_time(document["metrics"])
     if any_time:
         forms.append("sequential")
-    steps = STEPS_AT_ANY_TIME if any_time else STEPS
+    usual = STEPS_AT_ANY_TIME if any_time else STEPS
+    steps = STEPS_APART.get(_apart(document), usual)
     return DecisionCard(
         tone=decision["recommendation"],
         headline=headline(document, words),
@@ -79,9 +91,11 @@ def headline(document: dict[str, Any], words: Words) -> str:
     """What to do, in a few words."""
     decision, status = document["decision"], document["status"]
     advice, variant = decision["recommendation"], decision["variant"]
+    if decision["rule"] in STEPS_APART:
+        return words(f"decision.{decision['rule']}")
     if advice == "keep_running" and status == "draft":
         return words("decision.not_started")
-    if advice == "keep_running" and status in _ENDED:
+    if advice == "keep_running" and _has_ended(document):
         return words("decision.ended")
     if advice == "ship" and status == "shipped" and variant == document["winner"]:
         return words("decision.shipped", variant=_variants(document)[variant])
@@ -122,6 +136,8 @@ def _fact(name: str, value: Any, variants: Mapping[str, str], words: Words) -> s
             return words.list([f"{variants[key]} {numbers.count(n)}" for key, n in value.items()])
         case "expected", dict():
             return words.list([numbers.share(share) for share in value.values()])
+        case "segment", str():
+            return value
         case "reasons", dict():
             return reason_text(next(iter(value.values())), words)
         case "p_value", float():
@@ -165,6 +181,20 @@ def _filled(words: Words, key: str, forms: list[str], facts: dict[str, str | int
         if name in words:
             return words(name, **facts)
     return ""
+
+
+def _has_ended(document: dict[str, Any]) -> bool:
+    """Whether nobody enters the phase any more."""
+    return document["ended_at"] is not None or (
+        document["status"] in _ENDED and document.get("phase_kind") != HOLDBACK
+    )
+
+
+def _apart(document: dict[str, Any]) -> str:
+    """What the report is of, where that does not decide as a run does."""
+    if document.get("segment"):
+        return "segment"
+    return "holdout" if document.get("holdout") else document.get("phase_kind") or ""
 
 
 def _variants(document: dict[str, Any]) -> dict[str, str]:

@@ -8,11 +8,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from api.console import commands, health_strip, numbers
+from api.console.chooser import Chooser, chooser
 from api.console.decision_card import DecisionCard, decision_card
 from api.console.health_strip import Arm, Check
 from api.console.metric_tables import RoleTable, role_tables
 from api.console.variant_numbers import MetricNumbers, metric_numbers
 from api.console.words import Words
+from experiments.definitions.lifecycle import MAIN, Phase
+from experiments.definitions.segment import Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Setting:
     base_url: str
     now: datetime
     is_late: bool = False  # a newer report is being made
+    phases: tuple[Phase, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class ReportPage:
     made: str
     made_at: str
     is_late: bool
+    chooser: Chooser | None
     decision: DecisionCard
     next_step: NextStep | None
     checks: tuple[Check, ...]
@@ -91,6 +97,7 @@ def report_page(document: dict[str, Any], setting: Setting, words: Words) -> Rep
         ),
         made_at=document["as_of"],
         is_late=setting.is_late,
+        chooser=chooser(document, setting.phases, setting.segments, zone, words),
         decision=decision_card(document, words),
         next_step=next_step(document, setting, words),
         checks=checks,
@@ -116,10 +123,15 @@ def report_page(document: dict[str, Any], setting: Setting, words: Words) -> Rep
 
 
 def next_step(document: dict[str, Any], setting: Setting, words: Words) -> NextStep | None:
-    """Which of the four empty states holds, None where there is enough to read."""
+    """Which of the four empty states holds, None where there is enough to read.
+
+    A segment, and a phase that is over, have nothing to send.
+    """
     key, base = document["experiment"], setting.base_url
     if document["status"] == "draft":
         return _next(words, "draft", commands.start(base, key))
+    if document.get("segment") or document["ended_at"] is not None:
+        return None
     units = sum(document["units"].values())
     if not units:
         return _next(words, "unexposed", commands.send_exposure(base, key, document["control"]))
@@ -129,7 +141,7 @@ def next_step(document: dict[str, Any], setting: Setting, words: Words) -> NextS
         return _next(
             words, "silent", commands.send_outcome(base, silent[0]), events=words.list(silent)
         )
-    planned = document["planned_units"]
+    planned = _planned(document)
     undecided = document["decision"]["recommendation"] == "keep_running"
     if document["status"] == "running" and undecided and planned and units < planned:
         more = setting.traffic < 1
@@ -163,9 +175,13 @@ def _facts(document: dict[str, Any], words: Words, zone: ZoneInfo) -> list[tuple
         facts.append((words("fact.minimum_effect"), numbers.share(document["minimum_effect"])))
     if document["winner"] is not None:
         facts.append((words("fact.winner"), document["winner"]))
-    phase = "" if document["phase"] is None else numbers.count(document["phase"])
-    if phase:
-        facts.append((words("fact.phase"), phase))
+    if document["phase"] is not None:
+        kind = words(f"phase.{document.get('phase_kind', MAIN)}")
+        facts.append((words("fact.phase"), f"{numbers.count(document['phase'])} · {kind}"))
+    if document.get("segment"):
+        facts.append((words("fact.segment"), document["segment"]["name"]))
+    if document.get("holdout"):
+        facts.append((words("fact.holdout"), words("fact.holdout.text")))
     facts.append((words("fact.revision"), numbers.count(document["revision"])))
     return facts
 
@@ -199,8 +215,16 @@ def _basis(document: dict[str, Any], words: Words, level: str) -> str:
     return words("sentences").join(said)
 
 
+def _planned(document: dict[str, Any]) -> int | None:
+    """The units that the plan asks of this report: of a main phase, and of everybody."""
+    if document.get("segment") or document.get("phase_kind", MAIN) != MAIN:
+        return None
+    planned: int | None = document["planned_units"]
+    return planned
+
+
 def _progress(document: dict[str, Any], words: Words) -> Progress | None:
-    planned, units = document["planned_units"], sum(document["units"].values())
+    planned, units = _planned(document), sum(document["units"].values())
     if not planned:
         return None
     done = min(1.0, units / planned)

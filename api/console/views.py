@@ -52,9 +52,11 @@ def experiments() -> Response:
 def report(key: str) -> Response:
     environment, words = current_actor().environment, pages.words()
     standing = services().experiments.get(environment, key)
-    found = services().reports.results(environment, key, wait=WAIT)
+    phase, segment = _phase(), request.args.get("segment") or None
+    reports = services().reports
+    found = reports.results(environment, key, phase=phase, segment=segment, wait=WAIT)
     is_late = isinstance(found, Pending)
-    shown = _stored(environment, key) if isinstance(found, Pending) else found
+    shown = _stored(environment, key, phase, segment) if isinstance(found, Pending) else found
     if shown is None:
         return pages.render("pending.html", 202, name=standing.experiment.name, key=key)
     setting = Setting(
@@ -63,6 +65,8 @@ def report(key: str) -> Response:
         base_url=request.url_root.rstrip("/"),
         now=_now(),
         is_late=is_late,
+        phases=standing.phases,
+        segments=tuple(one.record for one in services().segments.all(environment)),
     )
     notices = services().notices.search(environment, key, limit=NOTICES)
     return pages.render(
@@ -127,9 +131,21 @@ def draw_problem(response: Response) -> Response:
     return drawn
 
 
-def _stored(environment: str, key: str) -> Report | None:
+def _phase() -> int | None:
+    """The phase that the address names, None where it names none."""
+    text = request.args.get("phase", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise NotFound("PHASE_NOT_FOUND", f"a phase is a whole number, not {text!r}")
+    return int(text)
+
+
+def _stored(
+    environment: str, key: str, phase: int | None = None, segment: str | None = None
+) -> Report | None:
     try:
-        return services().reports.stored(environment, key)
+        return services().reports.stored(environment, key, phase=phase, segment=segment)
     except NotFound:
         return None
 

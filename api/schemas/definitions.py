@@ -170,9 +170,14 @@ class ExperimentQuery(PageQuery):
     search = Text(longest=200, metadata=says("Part of the key, name or owner"))
 
 
+class CloneOptions(StrictSchema):
+    key = Key(required=True, metadata=says("Of the new experiment"))
+    name = Text(longest=200, metadata=says("For people; default: that of the source"))
+
+
 class StartOptions(StrictSchema):
     started_at = Moment(metadata=says("In the past, for data gathered elsewhere; default: now"))
-    dry_run = fields.Boolean(
+    dry_run = Flag(
         load_default=False,
         metadata=says("Assign and log while everybody gets the control; start again in earnest"),
     )
@@ -180,7 +185,7 @@ class StartOptions(StrictSchema):
 
 class ShipOptions(StrictSchema):
     variant = Key(required=True, metadata=says("The winner, for everybody in the audience"))
-    holdback = fields.Float(
+    holdback = Number(
         validate=validate.Range(0, 1, min_inclusive=False, max_inclusive=False),
         metadata=says("The share of all units that stays with the control and is measured on"),
     )
@@ -189,10 +194,10 @@ class ShipOptions(StrictSchema):
 class RerandomiseOptions(StrictSchema):
     weights = fields.Dict(
         keys=Key(),
-        values=fields.Float(validate=validate.Range(0, 1)),
+        values=Number(validate=validate.Range(0, 1)),
         metadata=says("By variant, 0 for those left out; default: as they are"),
     )
-    traffic = fields.Float(validate=validate.Range(0, 1), metadata=says("Default: as it is"))
+    traffic = Number(validate=validate.Range(0, 1), metadata=says("Default: as it is"))
 
 
 class NoOptions(StrictSchema):

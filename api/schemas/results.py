@@ -138,6 +138,11 @@ class ShareSchema(StrictSchema):
     weight = fields.Float(required=True)
 
 
+class SegmentNameSchema(StrictSchema):
+    key = fields.String(required=True)
+    name = fields.String(required=True)
+
+
 class ResultsSchema(StrictSchema):
     experiment = fields.String(required=True)
     name = fields.String(required=True)
@@ -146,6 +151,16 @@ class ResultsSchema(StrictSchema):
     revision = fields.Integer(required=True)
     status = fields.String(required=True)
     phase = _optional(fields.Integer)
+    phase_kind = _optional(fields.String, "main, dry_run or holdback")
+    segment = fields.Nested(
+        SegmentNameSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null for everybody"},
+    )
+    holdout = fields.Boolean(
+        required=True, metadata={"description": "Whether it measures all launches together"}
+    )
     assignment = fields.String(required=True)
     basis = fields.String(required=True, metadata={"description": "The plan's"})
     alpha = fields.Float(required=True)
@@ -153,8 +168,8 @@ class ResultsSchema(StrictSchema):
     watermark = fields.Integer(required=True, metadata={"description": "Changes up to here"})
     as_of = fields.String(required=True)
     version = fields.String(required=True)
-    started_at = _optional(fields.String)
-    ended_at = _optional(fields.String)
+    started_at = _optional(fields.String, "Of the phase")
+    ended_at = _optional(fields.String, "Of the phase, null while units may enter it")
     next_maturity_at = _optional(fields.String)
     control = fields.String(required=True)
     winner = _optional(fields.String)

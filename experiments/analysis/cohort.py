@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import ibis
 from ibis.expr.types import Table
 
+from experiments.analysis.part import described
 from experiments.analysis.task import Task
 
 SERVER = "server"  # the clock of an event that only the server has timed
@@ -21,6 +22,7 @@ _COLUMNS = {
         "first_at": "int64",
         "clock": "string",
         "mark": "string",
+        "attributes": "json",
         "agrees": "boolean",
         "created_seq": "int64",
     },
@@ -72,8 +74,12 @@ def log_in(database: str, catalog: str | None = None) -> Log:
 
 
 def exposures_of(log: Log, task: Task) -> Table:
-    """The exposures of the phase, counted ones and marked ones."""
+    """The exposures of the phase, counted ones and marked ones, of everybody.
+
+    For a part of the units they are `described`, as `experiments.analysis.part` needs them.
+    """
     seen = log.exposures
+    more = {} if task.part is None else {"described": described(seen.attributes, task.part)}
     return seen.filter(
         seen.environment == task.environment,
         seen.experiment == task.experiment,
@@ -86,6 +92,7 @@ def exposures_of(log: Log, task: Task) -> Table:
         "mark",
         by_server=seen.clock == SERVER,
         agrees=seen.agrees.cast("int32"),
+        **more,
     )
 
 

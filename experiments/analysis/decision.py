@@ -1,14 +1,17 @@
 """What to do now, in one sentence: the first rule that holds, in a fixed order.
 
-1. `unhealthy`: the numbers cannot be trusted.
-2. `roll_back`: a goal or a guardrail is significantly worse, however few units there are.
-3. `keep_running`: before the planned units, or without a plan before a week.
-4. `ship`: the primary goal (the first one) is better and no guardrail stands against it.
-5. `no_detectable_effect`: the primary goal's lift is known to be smaller than the minimum effect.
-6. `keep_running`.
+1. `keep_running`: a segment, which never decides; the report of everybody does.
+2. `unhealthy`: the numbers cannot be trusted.
+3. `keep_running`: a dry run, in which nothing differs, or a holdout, which has nothing to ship.
+4. `roll_back`: a goal or a guardrail is significantly worse, however few units there are.
+5. `keep_running`: a hold-back, which measures what is shipped already.
+6. `keep_running`: before the planned units, or without a plan before a week.
+7. `ship`: the primary goal (the first one) is better and no guardrail stands against it.
+8. `no_detectable_effect`: the primary goal's lift is known to be smaller than the minimum effect.
+9. `keep_running`.
 
 Each metric is judged on its own basis. Where the primary goal and every guardrail with a margin
-are judged sequentially, any look may decide, and the third rule comes after the fifth.
+are judged sequentially, any look may decide, and the sixth rule comes after the eighth.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import Any
 from experiments.analysis.judged import at_any_time, judged
 from experiments.analysis.wording import change, in_words, p_text, percent
 from experiments.definitions.experiment import Plan
+from experiments.definitions.lifecycle import DRY_RUN, HOLDBACK, MAIN
 from experiments.definitions.time import DAY, Instant
 
 FIRST_DAYS = 7
@@ -32,7 +36,7 @@ Document = dict[str, Any]
 class Evidence:
     """What a decision rests on. `health` and `metrics` are those of the results document.
 
-    `started_at` is None before the start; `ended` once nobody enters any more.
+    `started_at` is None before the start; `ended` once nobody enters the phase any more.
     """
 
     started_at: Instant | None
@@ -43,6 +47,9 @@ class Evidence:
     names: dict[str, str]
     health: Document
     metrics: list[Document]
+    phase_kind: str = MAIN
+    is_holdout: bool = False
+    segment: str | None = None  # its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,12 @@ class Decision:
 def decide(evidence: Evidence) -> Decision:
     return (
         _not_begun(evidence)
+        or _segment(evidence)
         or _unhealthy(evidence)
+        or _dry_run(evidence)
+        or _holdout(evidence)
         or _worse(evidence)
+        or _held_back(evidence)
         or (None if at_any_time(evidence.metrics) else _too_early(evidence))
         or _better(evidence)
         or _no_effect(evidence)
@@ -84,9 +95,22 @@ def days_left(started_at: Instant, as_of: Instant) -> int:
 def _not_begun(evidence: Evidence) -> Decision | None:
     if evidence.started_at is None:
         return _keep("not_started", "The experiment has not started.", {})
+    if evidence.segment is not None:
+        return None
     if not any(evidence.units.values()) and not evidence.health["crossovers"]["units"]:
         return _keep("no_units", "No unit has met the experiment yet.", {})
     return None
+
+
+def _segment(evidence: Evidence) -> Decision | None:
+    if evidence.segment is None:
+        return None
+    return _keep(
+        "segment",
+        f"{evidence.segment} is a part of the units and does not decide: the report of everybody"
+        " does.",
+        {"segment": evidence.segment},
+    )
 
 
 def _unhealthy(evidence: Evidence) -> Decision | None:
@@ -112,6 +136,44 @@ def _unhealthy(evidence: Evidence) -> Decision | None:
             {"crossovers": crossed["units"], "share": crossed["share"]},
         )
     return None
+
+
+def _dry_run(evidence: Evidence) -> Decision | None:
+    if evidence.phase_kind != DRY_RUN:
+        return None
+    return _keep(
+        "dry_run",
+        "Dry run: everybody has the control, so that only the sample ratio and the number of units"
+        " count.",
+        {},
+    )
+
+
+def _holdout(evidence: Evidence) -> Decision | None:
+    if not evidence.is_holdout:
+        return None
+    what, facts = _measurement(evidence)
+    return _keep(
+        "holdout",
+        f"Holdout, all launches together: {what}; it measures, and has nothing to ship.",
+        facts,
+    )
+
+
+def _held_back(evidence: Evidence) -> Decision | None:
+    if evidence.phase_kind != HOLDBACK:
+        return None
+    what, facts = _measurement(evidence)
+    return _keep("holdback", f"Hold-back: {what}; it measures what is shipped already.", facts)
+
+
+def _measurement(evidence: Evidence) -> tuple[str, Document]:
+    """What the primary goal shows, where there are two arms; no facts where it shows nothing."""
+    primary = _primary(evidence)
+    if primary is None or primary["comparisons"][0]["verdict"] is None:
+        return "nothing can be compared yet", {}
+    comparison = primary["comparisons"][0]
+    return change(primary, comparison, evidence.names), _facts(primary, comparison)
 
 
 def _worse(evidence: Evidence) -> Decision | None:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from experiments.analysis.arms import compared, in_phase, met
 from experiments.analysis.comparisons import compare
 from experiments.analysis.decision import Evidence, days_left, decide
 from experiments.analysis.health import health
 from experiments.analysis.task import Findings
-from experiments.definitions.lifecycle import ARCHIVED, SHIPPED, STOPPED, Standing
+from experiments.definitions.lifecycle import (
+    ARCHIVED,
+    HOLDBACK,
+    MAIN,
+    SHIPPED,
+    STOPPED,
+    Phase,
+    Standing,
+)
 from experiments.definitions.metric import Metric
+from experiments.definitions.segment import Segment
 from experiments.definitions.time import DAY, Instant, format_instant
 from experiments.settings import VERSION
 
@@ -20,19 +30,21 @@ Document = dict[str, Any]
 
 def results(
     standing: Standing,
+    phase: Phase | None,
     metrics: tuple[Metric, ...],
     found: Findings,
     *,
     watermark: int,
     as_of: Instant,
+    segment: Segment | None = None,
 ) -> Document:
-    """Draw up the report; `metrics` stand in the order of the experiment's."""
-    experiment, phase, plan = standing.experiment, standing.phase, standing.experiment.plan
-    ended = standing.status in {STOPPED, SHIPPED, ARCHIVED}
+    """Draw up the report of one phase; `metrics` stand in the order of the experiment's."""
+    plan, ended = standing.experiment.plan, _has_ended(standing, phase)
+    experiment = met(in_phase(standing.experiment, phase), found)
     arms = {arm.variant: arm.units for arm in found.arms}
     units = {variant.key: arms.get(variant.key, 0) for variant in experiment.variants}
     checks = health(experiment, found)
-    compared = compare(experiment, metrics, found)
+    judged = compare(compared(experiment), metrics, found)
     decision = decide(
         Evidence(
             started_at=None if phase is None else phase.started_at,
@@ -42,7 +54,10 @@ def results(
             units=units,
             names={variant.key: variant.name for variant in experiment.variants},
             health=checks,
-            metrics=compared,
+            metrics=judged,
+            phase_kind=MAIN if phase is None else phase.kind,
+            is_holdout=experiment.holdout is not None,
+            segment=None if segment is None else segment.name,
         )
     )
     return {
@@ -53,6 +68,9 @@ def results(
         "revision": standing.revision,
         "status": standing.status,
         "phase": None if phase is None else phase.number,
+        "phase_kind": None if phase is None else phase.kind,
+        "segment": None if segment is None else {"key": segment.key, "name": segment.name},
+        "holdout": experiment.holdout is not None,
         "assignment": experiment.assignment,
         "basis": plan.basis,
         "alpha": plan.alpha,
@@ -75,7 +93,7 @@ def results(
         "minimum_effect": plan.minimum_effect,
         "health": checks,
         "decision": decision.to_document(),
-        "metrics": compared,
+        "metrics": judged,
     }
 
 
@@ -91,15 +109,23 @@ def next_maturity(metrics: tuple[Metric, ...], found: Findings) -> Instant | Non
 
 
 def good_until(
-    document: Document, standing: Standing, matures_at: Instant | None, as_of: Instant
+    document: Document, phase: Phase, matures_at: Instant | None, as_of: Instant
 ) -> Instant | None:
     """When the report changes though the log does not: a unit matures, or a day of waiting ends."""
-    phase = standing.phase
-    if phase is None or document["decision"]["rule"] != "waiting_for_days":
+    if document["decision"]["rule"] != "waiting_for_days":
         return matures_at
     week = days_left(phase.started_at, phase.started_at)
     tomorrow = phase.started_at + (week + 1 - days_left(phase.started_at, as_of)) * DAY
     return tomorrow if matures_at is None else min(matures_at, tomorrow)
+
+
+def _has_ended(standing: Standing, phase: Phase | None) -> bool:
+    """Whether nobody enters the phase any more; a hold-back is open though all is shipped."""
+    if phase != standing.phase:
+        return True
+    if standing.status == SHIPPED and phase is not None and phase.kind == HOLDBACK:
+        return phase.ended_at is not None
+    return standing.status in {STOPPED, SHIPPED, ARCHIVED}
 
 
 def _instant(instant: Instant | None) -> str | None:

@@ -16,15 +16,14 @@ from typing import Any
 
 from experiments.analysis.process import read_log, source_of
 from experiments.analysis.results import NOTHING, good_until, next_maturity, results
+from experiments.analysis.subject import Subject, find_subject
 from experiments.analysis.task import Task
 from experiments.definitions.errors import EvenhandError, NotFound, Unavailable
-from experiments.definitions.lifecycle import Standing
 from experiments.definitions.metric import Metric
 from experiments.definitions.time import now
 from experiments.settings import VERSION, Settings
 from experiments.store.database import Database
 from experiments.store.definitions import METRICS
-from experiments.store.experiments import find_standing
 from experiments.store.reports import (
     StoredReport,
     find_latest_report,
@@ -51,8 +50,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A report in the making: it will hold the log up to `watermark`; `progress` is 0–1."""
+    """A report of `phase` in the making: it will hold the log up to `watermark`.
 
+    `progress` is 0–1.
+    """
+
+    phase: int
     watermark: int
     progress: float
 
@@ -73,8 +76,8 @@ class _Job:
     report: StoredReport | None = None
     error: EvenhandError | None = None
 
-    def serves(self, standing: Standing, watermark: int, *, keep: bool) -> bool:
-        if self.done.is_set() or self.revision != standing.revision:
+    def serves(self, revision: int, watermark: int, *, keep: bool) -> bool:
+        if self.done.is_set() or self.revision != revision:
             return False
         if keep and not self.keep and self.begun:
             return False
@@ -90,57 +93,82 @@ class Reports:
         self._forget()
         os.register_at_fork(after_in_child=self._forget)
 
-    def results(self, environment: str, key: str, *, wait: float = 30.0) -> Report | Pending:
+    def results(
+        self,
+        environment: str,
+        key: str,
+        *,
+        phase: int | None = None,
+        segment: str | None = None,
+        wait: float = 30.0,
+    ) -> Report | Pending:
         """The report with every event acknowledged before this call.
 
-        Waits at most `wait` seconds for it; the work then goes on, and its report is found by
-        `stored`. Raises `NotFound` EXPERIMENT_NOT_FOUND, `Unavailable` ANALYSIS_FAILED,
+        Of the latest phase and of everybody, where nothing else is asked for. Waits at most
+        `wait` seconds for it; the work then goes on, and its report is found by `stored`. Raises
+        what `find_subject` raises, `NotFound` METRIC_NOT_FOUND, `Unavailable` ANALYSIS_FAILED,
         ANALYSIS_DEADLINE or what the store raises.
         """
         asked = time.monotonic()
-        standing, metrics = self._definition(environment, key)
-        if standing.phase is None:
+        subject = find_subject(self._database, environment, key, phase, segment)
+        standing, metrics = subject.standing, self._metrics(subject)
+        if subject.phase is None:
             # No phase, no exposure that counts: there is nothing to read or to keep.
-            document = results(standing, metrics, NOTHING, watermark=0, as_of=now())
-            return Report(document, _etag(standing.revision, 0, standing.updated_at))
+            document = results(
+                standing,
+                None,
+                metrics,
+                NOTHING,
+                watermark=0,
+                as_of=now(),
+                segment=subject.segment,
+            )
+            return Report(document, _etag(subject, standing.revision, 0, standing.updated_at))
         watermark = read_watermark(self._database)
-        found = self._known(standing, watermark)
+        found = self._known(subject, watermark)
         if found is not None:
-            return _report(found)
-        job = self._job(standing, metrics, watermark, keep=True)
+            return _report(subject, found)
+        job = self._job(subject, metrics, watermark, keep=True)
         if not job.done.wait(max(0.0, asked + wait - time.monotonic())):
-            return Pending(job.watermark, job.progress)
-        return _report(_outcome(job))
+            return Pending(subject.phase.number, job.watermark, job.progress)
+        return _report(subject, _outcome(job))
 
     def watch(self, environment: str, key: str, beat: Callable[[], None]) -> Report:
         """A fresh report for who looks again and again: made where the log has moved, not stored.
 
-        Calls `beat` each second while it waits; what that raises ends the wait. Raises as
-        `results` does, and `NotFound` REPORT_NOT_FOUND for a draft.
+        It is of the latest phase and of everybody. Calls `beat` each second while it waits; what
+        that raises ends the wait. Raises as `results` does, and `NotFound` REPORT_NOT_FOUND for
+        a draft.
         """
-        standing, metrics = self._definition(environment, key)
-        if standing.phase is None:
+        subject = find_subject(self._database, environment, key, None, None)
+        metrics = self._metrics(subject)
+        if subject.phase is None:
             raise NotFound("REPORT_NOT_FOUND", f"{key!r} has not started; start it first")
         watermark, name = read_watermark(self._database), (environment, key)
-        found = self._known(standing, watermark) or self._seen.get(name)
-        if found is None or not _holds(found, standing, watermark):
-            job = self._job(standing, metrics, watermark, keep=False)
+        found = self._known(subject, watermark) or self._seen.get(name)
+        if found is None or not _holds(found, subject, watermark):
+            job = self._job(subject, metrics, watermark, keep=False)
             while not job.done.wait(_BEAT):
                 beat()
             found = self._seen[name] = _outcome(job)
-        return _report(found)
+        return _report(subject, found)
 
-    def stored(self, environment: str, key: str, as_of: int | None = None) -> Report:
+    def stored(
+        self,
+        environment: str,
+        key: str,
+        as_of: int | None = None,
+        *,
+        phase: int | None = None,
+        segment: str | None = None,
+    ) -> Report:
         """The last stored report, or the first one that holds the log up to the watermark `as_of`.
 
-        Raises `NotFound` EXPERIMENT_NOT_FOUND, REPORT_NOT_FOUND.
+        Raises what `find_subject` raises, `NotFound` REPORT_NOT_FOUND.
         """
+        subject = find_subject(self._database, environment, key, phase, segment)
         with self._database.read() as connection:
-            standing = find_standing(connection, environment, key)
-            if standing is None:
-                raise _unknown(key)
-            number = standing.phase.number if standing.phase else 0
-            found = find_latest_report(connection, environment, key, number, "", as_of)
+            found = find_latest_report(connection, *subject.name, as_of)
         if found is None:
             raise NotFound(
                 "REPORT_NOT_FOUND",
@@ -148,72 +176,63 @@ class Reports:
                 + ("" if as_of is None else f" for the watermark {as_of} or a later one")
                 + "; ask for the results without `stored` and `as_of` to have one made",
             )
-        return _report(found)
+        return _report(subject, found)
 
-    def _definition(self, environment: str, key: str) -> tuple[Standing, tuple[Metric, ...]]:
+    def _metrics(self, subject: Subject) -> tuple[Metric, ...]:
+        experiment, environment = subject.standing.experiment, subject.standing.environment
+        uses = [use.metric for use in experiment.metrics]
         with self._database.read() as connection:
-            standing = find_standing(connection, environment, key)
-            if standing is None:
-                raise _unknown(key)
-            uses = [use.metric for use in standing.experiment.metrics]
             metrics = METRICS.find_many(connection, environment, uses)
         missing = [name for name in uses if name not in metrics]
         if missing:
             raise NotFound(
                 "METRIC_NOT_FOUND",
-                f"{key!r} uses metrics that do not exist: {', '.join(missing)}; create them",
+                f"{experiment.key!r} uses metrics that do not exist: {', '.join(missing)};"
+                " create them",
             )
-        return standing, tuple(metrics[name] for name in uses)
+        return tuple(metrics[name] for name in uses)
 
-    def _known(self, standing: Standing, watermark: int) -> StoredReport | None:
+    def _known(self, subject: Subject, watermark: int) -> StoredReport | None:
         """The stored report of exactly this, while it holds."""
-        phase = standing.phase
         with self._database.read() as connection:
             found = find_report(
-                connection,
-                standing.environment,
-                standing.experiment.key,
-                phase.number if phase else 0,
-                "",
-                standing.revision,
-                VERSION,
-                watermark,
+                connection, *subject.name, subject.standing.revision, VERSION, watermark
             )
-        return found if found is not None and _holds(found, standing, watermark) else None
+        return found if found is not None and _holds(found, subject, watermark) else None
 
     def _job(
-        self, standing: Standing, metrics: tuple[Metric, ...], watermark: int, *, keep: bool
+        self, subject: Subject, metrics: tuple[Metric, ...], watermark: int, *, keep: bool
     ) -> _Job:
         """The job that will hold `watermark`, a new one where none does.
 
         A job that waits for its turn takes later watermarks too, so that under a stream of
-        events and requests there is at most one at work and one waiting per experiment.
+        events and requests there is at most one at work and one waiting per subject.
         """
-        name = (standing.environment, standing.experiment.key)
+        name, revision = subject.name, subject.standing.revision
         with self._lock:
             for job in self._jobs.get(name, []):
-                if job.serves(standing, watermark, keep=keep):
+                if job.serves(revision, watermark, keep=keep):
                     job.watermark = max(job.watermark, watermark)
                     job.keep = job.keep or keep
                     return job
-            job = _Job(standing.revision, watermark, keep)
+            job = _Job(revision, watermark, keep)
             self._jobs.setdefault(name, []).append(job)
         threading.Thread(
-            target=self._work, args=(job, standing, metrics), name="analysis", daemon=True
+            target=self._work, args=(job, subject, metrics), name="analysis", daemon=True
         ).start()
         return job
 
-    def _work(self, job: _Job, standing: Standing, metrics: tuple[Metric, ...]) -> None:
-        name = (standing.environment, standing.experiment.key)
+    def _work(self, job: _Job, subject: Subject, metrics: tuple[Metric, ...]) -> None:
+        name = subject.name
         with self._turns:
             with self._lock:
                 job.begun = True
             try:
-                job.report = self._make(job, standing, metrics)
+                job.report = self._make(job, subject, metrics)
             except EvenhandError as error:
                 job.error = error
             except Exception:  # noqa: BLE001 — whoever waits must be told
-                _log.exception("analysis of %s/%s failed", *name)
+                _log.exception("analysis of %s/%s failed", *name[:2])
                 job.error = Unavailable(
                     "ANALYSIS_FAILED", "the analysis failed and the service's log says why"
                 )
@@ -224,8 +243,9 @@ class Reports:
                         del self._jobs[name]
                 job.done.set()
 
-    def _make(self, job: _Job, standing: Standing, metrics: tuple[Metric, ...]) -> StoredReport:
-        experiment, phase = standing.experiment, standing.phase
+    def _make(self, job: _Job, subject: Subject, metrics: tuple[Metric, ...]) -> StoredReport:
+        standing, phase = subject.standing, subject.phase
+        experiment = standing.experiment
         if phase is None:
             raise AssertionError("a draft has no job")
         as_of = now()
@@ -237,23 +257,32 @@ class Reports:
             watermark=job.watermark,
             as_of=as_of,
             metrics=metrics,
+            part=subject.part,
         )
 
         def progress(fraction: float) -> None:
             job.progress = fraction
 
         found = read_log(task, source_of(self._database), self._settings, progress)
-        document = results(standing, metrics, found, watermark=task.watermark, as_of=as_of)
+        document = results(
+            standing,
+            phase,
+            metrics,
+            found,
+            watermark=task.watermark,
+            as_of=as_of,
+            segment=subject.segment,
+        )
         report = StoredReport(
             environment=standing.environment,
             experiment=experiment.key,
             phase=phase.number,
-            segment="",
+            segment=subject.segment_id,
             revision=standing.revision,
             version=VERSION,
             watermark=task.watermark,
             as_of=as_of,
-            good_until=good_until(document, standing, next_maturity(metrics, found), as_of),
+            good_until=good_until(document, phase, next_maturity(metrics, found), as_of),
             document=document,
         )
         if job.keep:
@@ -275,7 +304,7 @@ class Reports:
     def _forget(self) -> None:
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
-        self._jobs: dict[tuple[str, str], list[_Job]] = {}
+        self._jobs: dict[tuple[str, str, int, str], list[_Job]] = {}
         self._seen: dict[tuple[str, str], StoredReport] = {}  # the last one that was watched
 
 
@@ -287,26 +316,20 @@ def _outcome(job: _Job) -> StoredReport:
     return job.report
 
 
-def _holds(report: StoredReport, standing: Standing, watermark: int) -> bool:
+def _holds(report: StoredReport, subject: Subject, watermark: int) -> bool:
     """Whether it is still what this definition and log would give."""
-    phase = standing.phase
+    of = (report.environment, report.experiment, report.phase, report.segment)
     return (
-        phase is not None
-        and (report.phase, report.revision, report.watermark)
-        == (phase.number, standing.revision, watermark)
+        of == subject.name
+        and (report.revision, report.watermark) == (subject.standing.revision, watermark)
         and (report.good_until is None or now() < report.good_until)
     )
 
 
-def _report(stored: StoredReport) -> Report:
-    return Report(stored.document, _etag(stored.revision, stored.watermark, stored.as_of))
+def _report(subject: Subject, stored: StoredReport) -> Report:
+    return Report(stored.document, _etag(subject, stored.revision, stored.watermark, stored.as_of))
 
 
-def _etag(revision: int, watermark: int, as_of: int) -> str:
-    return f"{revision}-{watermark}-{as_of}-{VERSION}"
-
-
-def _unknown(key: str) -> NotFound:
-    return NotFound(
-        "EXPERIMENT_NOT_FOUND", f"there is no experiment {key!r} in this environment; create it"
-    )
+def _etag(subject: Subject, revision: int, watermark: int, as_of: int) -> str:
+    *_, phase, segment = subject.name
+    return f"{phase}-{segment}-{revision}-{watermark}-{as_of}-{VERSION}"

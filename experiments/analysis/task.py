@@ -27,8 +27,19 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The units whose attributes fulfil `condition`; `groups` are the segments that it names."""
+
+    condition: dict[str, Any]
+    groups: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
-    """One phase of one experiment, as the log stood at `watermark` and time had come to `as_of`."""
+    """One phase of one experiment, as the log stood at `watermark` and time had come to `as_of`.
+
+    With a `part` only its units are in the report.
+    """
 
     environment: str
     experiment: str
@@ -37,6 +48,7 @@ class Task:
     watermark: int
     as_of: Instant
     metrics: tuple[Metric, ...]
+    part: Part | None = None
     grace: int = ATTRIBUTION_GRACE
 
     @property
@@ -99,7 +111,8 @@ def task_to_document(task: Task) -> dict[str, Any]:
 
 def task_from_document(document: dict[str, Any]) -> Task:
     metrics = tuple(Metric(**metric) for metric in document["metrics"])
-    return Task(**{**document, "metrics": metrics})
+    part = None if document["part"] is None else Part(**document["part"])
+    return Task(**{**document, "metrics": metrics, "part": part})
 
 
 def findings_to_document(findings: Findings) -> dict[str, Any]:

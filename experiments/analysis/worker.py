@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.resources import files
@@ -33,6 +34,7 @@ from experiments.analysis.cohort import (
     outcomes_of,
 )
 from experiments.analysis.moments import Row, findings, moments, tally
+from experiments.analysis.part import combinations, first_exposures, test_of, within
 from experiments.analysis.per_unit import per_unit
 from experiments.analysis.task import (
     Findings,
@@ -41,6 +43,8 @@ from experiments.analysis.task import (
     findings_to_document,
     task_from_document,
 )
+
+_BATCH = 2000  # descriptions of units, each of a few kilobytes at most as a rule
 
 _SCHEMAS = {"sqlite": "main", "postgres": "public"}
 
@@ -77,6 +81,10 @@ def run(task: Task, source: Source, *, memory: str, scratch: str) -> Findings:
             ("seen", "done"),
             (exposures_of(log, task), outcomes_of(log, task, several_ids=several_ids)),
         )
+    if task.part is not None:
+        first = _copied(connection, "first", first_exposures(exposures))
+        chosen = _chosen(connection, first, test_of(task.part))
+        exposures = _copied(connection, "part", within(exposures, first, chosen))
     _say({"progress": 0.6})
     tallies = rows(connection, tally(exposures))
     units = _copied(connection, "units", per_unit(exposures, outcomes, task))
@@ -106,6 +114,22 @@ def _copied(connection: Backend, name: str, table: Table) -> Table:
     with connection.con.cursor() as cursor:
         cursor.execute(f"CREATE TABLE {name} AS {connection.compile(table)}")
     return ibis.table(table.schema(), name=name)
+
+
+def _chosen(connection: Backend, units: Table, test: Callable[[str], bool]) -> Table:
+    """The descriptions of units that pass, a batch in this process at a time."""
+    combined = _copied(connection, "combined", combinations(units))
+    chosen = _copied(connection, "chosen", combined.select("described").limit(0))
+    engine, begin = connection.con, 0
+    while True:
+        batch = f"FROM combined WHERE number BETWEEN {begin} AND {begin + _BATCH - 1}"
+        found = engine.execute(f"SELECT number, described {batch}").fetchall()
+        if not found:
+            return chosen
+        passing = ", ".join(str(number) for number, described in found if test(described))
+        if passing:
+            engine.execute(f"INSERT INTO chosen SELECT described {batch} AND number IN ({passing})")
+        begin += _BATCH
 
 
 def rows(connection: Backend, table: Table) -> list[Row]:

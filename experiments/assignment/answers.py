@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from experiments.assignment.evaluate import (
@@ -17,7 +18,6 @@ from experiments.assignment.picture import EnvironmentPicture, Live
 from experiments.assignment.sticky import StickyDocument, StickyDocuments
 from experiments.assignment.visit import FeatureValue, Visit
 from experiments.definitions.errors import NotFound, Problem
-from experiments.definitions.lifecycle import DRAFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +70,26 @@ def assign(
     `NotFound` where none of the names is known.
     """
     seen = {**attributes, unit_type: unit_id}
+    asked: Sequence[Live | str]
+    positions: Iterable[float | None]
     if keys is None:
-        asked: list[Live | str] = [
-            live
-            for live in picture.experiments.values()
-            if live.standing.status != DRAFT and live.compiled.experiment.unit_type == unit_type
-        ]
+        crowd = picture.crowds.get(unit_type)
+        asked = () if crowd is None else crowd.experiments
+        positions = () if crowd is None else crowd.seeds.buckets(unit_id)
     else:
+        positions = repeat(None)
         asked = [picture.experiments.get(key, key) for key in keys]
         if all(isinstance(one, str) for one in asked):
             raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {', '.join(keys)}")
     visit: Visit | None = None
     found: list[Assignment] = []
-    for one in asked:
+    for one, position in zip(asked, positions, strict=False):
         if isinstance(one, str):
             found.append(_unknown(one))
         elif one.compiled.experiment.unit_type != unit_type:
             found.append(_mistyped(one.compiled))
         elif one.compiled.alone and not picture.tested:
-            found.append(evaluate(one.compiled, unit_id, seen))
+            found.append(evaluate(one.compiled, unit_id, seen, position))
         else:
             visit = visit or Visit(picture, seen, sticky)
             found.append(visit.assignment(one.compiled))

@@ -10,7 +10,7 @@ from experiments.assignment.buckets import choose
 from experiments.assignment.conditions import Attributes, Predicate
 from experiments.assignment.context import Context
 from experiments.assignment.decide import Step, decide
-from experiments.assignment.hashing import seed_state
+from experiments.assignment.hashing import bucket, seed_state
 from experiments.assignment.payload import read_experiment, read_payload
 from experiments.assignment.published import Published, publish
 from experiments.assignment.specs import ExperimentSpec, Feature, Features, Force, Rule, Trial
@@ -64,7 +64,8 @@ class CompiledExperiment:
     `alone` says that nothing else decides about the feature: then `evaluate` answers. `state` is
     the hash's after the seed. `inside` has an answer for each variation; `shut` one for each step
     that keeps a unit out. `everybody` is set where all get the same answer, `shipped` where the
-    whole audience does. `testers` are the variants that units were given by hand.
+    whole audience does. `placed` has the answers with the ends of their ranges where nothing but
+    audience and hash decides. `testers` are the variants that units were given by hand.
     """
 
     experiment: Experiment
@@ -78,6 +79,7 @@ class CompiledExperiment:
     everybody: Assignment | None
     shipped: Assignment | None
     testers: Mapping[str, str]
+    placed: tuple[tuple[float, float, Assignment], ...] | None
 
     def bucket(self, unit_id: str) -> str | None:
         """The variant that the hash gives, None outside the traffic; the audience is not asked."""
@@ -107,6 +109,10 @@ def compile_experiment(
     rule = next((one for one in feature.rules if one.id == experiment_id(experiment.key)), None)
     spec, condition = _spec(standing, rule)
     default = feature.default if fills else experiment.control.value
+    inside = tuple(
+        Assignment(experiment.key, key, meta.key, value, SPLIT, in_experiment=True)
+        for meta, value in zip(spec.meta, spec.variations, strict=True)
+    )
     constant = not feature.rules and (fills or key not in features)
     return CompiledExperiment(
         experiment=experiment,
@@ -115,23 +121,31 @@ def compile_experiment(
         condition=condition,
         state=seed_state(standing.phase.seed if standing.phase else ""),
         alone=constant or _decides_alone(standing, feature, rule),
-        inside=tuple(
-            Assignment(experiment.key, key, meta.key, value, SPLIT, in_experiment=True)
-            for meta, value in zip(spec.meta, spec.variations, strict=True)
-        ),
+        inside=inside,
         shut={step: outside(experiment, key, reason, default) for step, reason in REASONS.items()},
         everybody=outside(experiment, key, DISABLED, default) if constant else None,
         shipped=_winner(standing, key, rule),
         testers={}
         if standing.status == STOPPED
         else {unit: variant for variant, units in experiment.overrides for unit in units},
+        placed=tuple(
+            (low, high, given) for (low, high), given in zip(spec.ranges, inside, strict=True)
+        )
+        if spec.is_plain and standing.phase is not None
+        else None,
     )
 
 
-def evaluate(compiled: CompiledExperiment, unit_id: str, attributes: Attributes) -> Assignment:
+def evaluate(
+    compiled: CompiledExperiment,
+    unit_id: str,
+    attributes: Attributes,
+    position: float | None = None,
+) -> Assignment:
     """What this unit gets where the experiment is `alone`.
 
-    `attributes` hold the unit's own id under the unit type's name.
+    `attributes` hold the unit's own id under the unit type's name; `position` is that of the hash,
+    where it is known already.
     """
     if compiled.everybody is not None:
         return compiled.everybody
@@ -139,6 +153,16 @@ def evaluate(compiled: CompiledExperiment, unit_id: str, attributes: Attributes)
         condition = compiled.condition
         reached = condition is None or condition(attributes)
         return compiled.shipped if reached else compiled.shut[Step.CONDITION]
+    if compiled.placed is not None:
+        condition = compiled.condition
+        if condition is not None and not condition(attributes):
+            return compiled.shut[Step.CONDITION]
+        if position is None:
+            position = bucket(compiled.state, unit_id)
+        for low, high, given in compiled.placed:
+            if low <= position < high:
+                return given
+        return compiled.shut[Step.COVERAGE]
     decision = decide(compiled.spec, Context(attributes), unit_id)
     if decision.step is Step.HASH:
         return compiled.inside[decision.variation]

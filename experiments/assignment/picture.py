@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from experiments.assignment.evaluate import CompiledExperiment, compile_experiment
+from experiments.assignment.hashing import Seeds
 from experiments.assignment.payload import read_payload
 from experiments.assignment.published import Published, publish
 from experiments.assignment.specs import Features
 from experiments.assignment.splits import experiment_id, holdout_feature
 from experiments.definitions.feature import Feature
-from experiments.definitions.lifecycle import ARCHIVED, RUNNING, Standing
+from experiments.definitions.lifecycle import ARCHIVED, DRAFT, RUNNING, Standing
 from experiments.definitions.segment import Segment
 
 _HOLDOUT = holdout_feature("")
@@ -27,6 +28,14 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
+class Crowd:
+    """All experiments for one type of unit that are no drafts, and their seeds in that order."""
+
+    experiments: tuple[Live, ...]
+    seeds: Seeds
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentPicture:
     """`by_rule` has the experiments by the ids of their rules.
 
@@ -35,6 +44,7 @@ class EnvironmentPicture:
     """
 
     experiments: Mapping[str, Live]
+    crowds: Mapping[str, Crowd]
     published: Published
     features: Features
     defined: Mapping[str, int]
@@ -66,6 +76,7 @@ def picture_of(
     kept_under = [(one.unit_type, one.sticky.fallback) for one in running if one.sticky is not None]
     return EnvironmentPicture(
         experiments=MappingProxyType(live),
+        crowds=MappingProxyType(_crowds(live.values())),
         published=published,
         features=MappingProxyType(dict(compiled)),
         defined=MappingProxyType({feature.key: revision for feature, revision in defined}),
@@ -74,6 +85,17 @@ def picture_of(
         sticks=frozenset(name for names in kept_under for name in names if name is not None),
         tested=any(one.compiled.testers for one in live.values()),
     )
+
+
+def _crowds(live: Iterable[Live]) -> dict[str, Crowd]:
+    by_type: dict[str, list[Live]] = {}
+    for one in live:
+        if one.standing.status != DRAFT:
+            by_type.setdefault(one.compiled.experiment.unit_type, []).append(one)
+    return {
+        unit_type: Crowd(tuple(those), Seeds([one.compiled.state for one in those]))
+        for unit_type, those in by_type.items()
+    }
 
 
 EMPTY = picture_of([])

@@ -98,6 +98,21 @@ class ExperimentSpec:
         """The variation's key, its index where it has none."""
         return self.name_of(variation).key or str(variation)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but the condition and the hash decides, if nothing is forced or kept."""
+        return (
+            len(self.variations) >= 2
+            and len(self.ranges) == len(self.variations)
+            and self.filters is None
+            and self.namespace is None
+            and not self.parents
+            and self.url_targets is None
+            and self.active
+            and not self.stopped
+            and self.force is None
+        )
+
 
 _NAMELESS = Meta()
 

@@ -15,7 +15,7 @@ from experiments.registry import Experiments
 
 @click.group()
 def experiment() -> None:
-    """List, show, start and stop experiments."""
+    """List, show, clone, start and stop experiments."""
 
 
 @experiment.command("list")
@@ -62,6 +62,25 @@ def show_experiment(key: str, environment: str) -> None:
         "started_at": None if started is None else format_instant(started),
     }
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+@experiment.command("clone")
+@click.argument("key")
+@click.argument("new_key")
+@click.option("--name", help="For people; default: that of the source.")
+@environment_option
+def clone_experiment(key: str, new_key: str, name: str | None, environment: str) -> None:
+    """Create a draft with the definition of an experiment and a key of its own.
+
+    Its units are randomised anew, since the key is the seed. It fills the same feature, and does
+    not start or stop by the clock.
+
+    \b
+    Example:
+      evenhand experiment clone checkout-button checkout-button-2 --name "Second try"
+    """
+    _experiments().clone(environment, key, new_key, actor(), name)
+    click.echo(f"{new_key} is a draft; start it: evenhand experiment start {new_key}")
 
 
 @experiment.command("start")

@@ -12,14 +12,17 @@ from experiments.settings import VERSION
 
 # Loaded when it is called: a key should not wait for SciPy, nor a report for Parquet.
 _COMMANDS = {
+    "apply": "experiments.cli.as_code:apply",
     "assign": "experiments.cli.assign:assign",
     "calibrate": "experiments.cli.calibrate:calibrate_methods",
     "demo": "experiments.cli.demo.command:demo",
     "experiment": "experiments.cli.experiment:experiment",
+    "export-definitions": "experiments.cli.as_code:export_definitions",
     "import": "experiments.cli.importing.command:import_file",
     "init": "experiments.cli.service:init",
     "key": "experiments.cli.key:key",
     "power": "experiments.cli.power:power",
+    "promote": "experiments.cli.as_code:promote",
     "report": "experiments.cli.report:report",
     "serve": "experiments.cli.service:serve",
     "tick": "experiments.cli.tick:tick",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from experiments.analysis.judged import judged
+from experiments.definitions.lifecycle import DRY_RUN, HOLDBACK, MAIN, PAUSED, RUNNING
 
 Document = dict[str, Any]
 
 _COLOURS = {"ship": "green", "roll_back": "red", "unhealthy": "red"}
 _GAP = "  "
 _NONE = "–"
+_KINDS = {MAIN: "main", DRY_RUN: "dry run", HOLDBACK: "hold-back"}
 _READING = {"sequential": "always valid", "fixed": "fixed horizon"}
 
 
@@ -32,13 +35,25 @@ def _head(document: Document, width: int, *, colour: bool) -> str:
     shown = label
     if colour:
         shown = click.style(label, bold=True, fg=_COLOURS.get(decision["recommendation"]))
-    since = document["started_at"]
-    standing = document["status"] + (f" since {_moment(since)}" if since else "")
     name = document["experiment"]
     title = name if document["name"] == name else f"{document['name']} ({name})"
+    standing = ", ".join(_standing(document))
     where = f"{document['environment']}, {standing}, as of {_moment(document['as_of'])}"
     lines = [_wrap(f"{title} · {where}", width), "", shown, _wrap(decision["reason"], width)]
     return "\n".join(lines)
+
+
+def _standing(document: Document) -> Iterator[str]:
+    """The status, and the phase and segment where they are not what a run has by itself."""
+    status, since = document["status"], document["started_at"]
+    yield status + (f" since {_moment(since)}" if since else "")
+    number, kind = document["phase"], document.get("phase_kind") or MAIN
+    is_over = document["ended_at"] is not None and status in {RUNNING, PAUSED}
+    if kind != MAIN or is_over or (number is not None and number > 1):
+        ended = f" until {_moment(document['ended_at'])}" if is_over else ""
+        yield f"phase {number} ({_KINDS[kind]}){ended}"
+    if document.get("segment"):
+        yield f"segment {document['segment']['name']}"
 
 
 def _health(document: Document, width: int) -> str:

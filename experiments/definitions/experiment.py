@@ -31,6 +31,7 @@ CORRECTIONS = (
 )
 ASSIGNMENTS = ("internal", "external")
 WEIGHT_TOLERANCE = 1e-6 + 1e-12  # three times 0.333333 is within, whatever the rounding
+ROUNDING = 1e-12  # normalised weights stay as they are: read again they must not move by a bit
 _KEY = re.compile(KEY_PATTERN)
 
 Document = dict[str, Any]
@@ -230,7 +231,7 @@ def experiment_to_document(experiment: Experiment) -> Document:
 def _variants(documents: list[Document]) -> tuple[Variant, ...]:
     named = any("control" in document for document in documents)
     total = math.fsum(document["weight"] for document in documents)
-    scale = total if abs(total - 1) <= WEIGHT_TOLERANCE else 1.0
+    scale = total if ROUNDING < abs(total - 1) <= WEIGHT_TOLERANCE else 1.0
     return tuple(
         Variant(
             key=document["key"],

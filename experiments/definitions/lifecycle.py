@@ -150,11 +150,13 @@ def move(standing: Standing, verb: str, at: Instant, terms: Terms = NO_TERMS) ->
             f"{standing.experiment.key!r} is {standing.status} and cannot {verb};"
             f" {verb} needs it to be {' or '.join(sources)}",
         )
-    if standing.experiment.holdout is not None and (verb == "ship" or terms.dry_run):
+    if standing.experiment.holdout is not None and (
+        verb in {"ship", "rerandomise"} or terms.dry_run
+    ):
         raise Conflict(
             "HOLDOUT_MOVE",
-            f"{standing.experiment.key!r} is a holdout, which neither ships nor runs dry; stop it"
-            " to let everybody in",
+            f"{standing.experiment.key!r} is a holdout, which neither ships nor runs dry, and"
+            " whose units stay the same; stop it to let everybody in",
         )
     experiment = terms.experiment or standing.experiment
     ramp = experiment.schedule.ramp

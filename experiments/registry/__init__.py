@@ -1,5 +1,6 @@
 """The only writer of definitions: each change is a revision with its actor, in one transaction."""
 
+from experiments.registry.changeset import Changeset, Outcome, Wanted
 from experiments.registry.definitions import Definitions
 from experiments.registry.experiments import Experiments
 from experiments.registry.features import Features
@@ -10,6 +11,7 @@ from experiments.registry.pre_flight import Check
 from experiments.registry.segments import Segments
 
 __all__ = [
+    "Changeset",
     "Check",
     "Definitions",
     "Experiments",
@@ -17,5 +19,7 @@ __all__ = [
     "Holdouts",
     "Layers",
     "Metrics",
+    "Outcome",
     "Segments",
+    "Wanted",
 ]

@@ -45,11 +45,11 @@ class Defined:
         )
         return replace(self, experiments={**self.experiments, experiment.key: standing})
 
-    def with_segment(self, segment: Segment) -> Defined:
-        return replace(self, segments={**self.segments, segment.key: segment})
-
-    def with_feature(self, feature: Feature) -> Defined:
-        return replace(self, features={**self.features, feature.key: feature})
+    def with_record(self, subject: str, record: Metric | Segment | Layer | Feature) -> Defined:
+        """With a definition of the kind `subject` in the place of what has its key."""
+        name = f"{subject}s"
+        changes: dict[str, Any] = {name: {**getattr(self, name), record.key: record}}
+        return replace(self, **changes)
 
     def fillers(self, feature: str) -> list[Standing]:
         """The experiments that fill a feature, or are to.

@@ -42,9 +42,8 @@ class Definitions(ABC, Generic[T]):
                     f"there is a {self.subject} {record.key!r} in {environment!r} already; choose"
                     " another key",
                 )
-            self._check(read_defined(connection, environment), record)
-            self.shelf.insert(connection, stored)
-            self._note(connection, None, stored, "create", actor, at)
+            self.check(read_defined(connection, environment), None, record)
+            stored = self.add(connection, environment, record, actor)
         self._on_change()
         return stored
 
@@ -66,20 +65,14 @@ class Definitions(ABC, Generic[T]):
     ) -> Stored[T]:
         """Replace the fields that are named in `changes`."""
         with change(self._database) as connection:
-            at = now()
             before = self._found(connection, environment, key)
             check_expected(before.revision, expected_revision)
             document = {**self.shelf.to_document(before.record), **changes}
             if document["key"] != key:
                 raise Conflict("KEY_FIXED", f"a key cannot change; create another {self.subject}")
             record = self.shelf.from_document(document)
-            defined = read_defined(connection, environment)
-            self._check(defined, record)
-            self._check_revision(defined, before.record, record)
-            after = replace(before, record=record, revision=before.revision + 1, updated_at=at)
-            if not self.shelf.update(connection, after):
-                raise stale()
-            self._note(connection, before, after, "revise", actor, at)
+            self.check(read_defined(connection, environment), before, record)
+            after = self.replace(connection, before, record, actor)
         self._on_change()
         return after
 
@@ -93,6 +86,31 @@ class Definitions(ABC, Generic[T]):
             self.shelf.delete(connection, environment, key)
             self._note(connection, before, None, "delete", actor, now())
         self._on_change()
+
+    def check(self, defined: Defined, before: Stored[T] | None, record: T) -> None:
+        """Raise `Invalid` or `Conflict` where it cannot be; `defined` may hold it already."""
+        self._check(defined, record)
+        if before is not None:
+            self._check_revision(defined, before.record, record)
+
+    def add(self, connection: Connection, environment: str, record: T, actor: str) -> Stored[T]:
+        """Write what is new and checked."""
+        at = now()
+        stored = Stored(environment, record, 1, at, at)
+        self.shelf.insert(connection, stored)
+        self._note(connection, None, stored, "create", actor, at)
+        return stored
+
+    def replace(
+        self, connection: Connection, before: Stored[T], record: T, actor: str
+    ) -> Stored[T]:
+        """Write the next revision, which is checked."""
+        at = now()
+        after = replace(before, record=record, revision=before.revision + 1, updated_at=at)
+        if not self.shelf.update(connection, after):
+            raise stale()
+        self._note(connection, before, after, "revise", actor, at)
+        return after
 
     def history(self, environment: str, key: str) -> list[AuditEntry]:
         """Every change of it, the newest first; what was deleted has a history too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from experiments.definitions.cloning import cloned
 from experiments.definitions.errors import Conflict, Invalid, NotFound
 from experiments.definitions.experiment import (
     Document,
@@ -51,19 +52,17 @@ class Experiments:
     def create(self, environment: str, document: Document, actor: str) -> Standing:
         experiment = experiment_from_document(document)
         with change(self._database) as connection:
-            at = now()
-            standing = Standing(environment, experiment, DRAFT, 1, at, at)
-            defined = read_defined(connection, environment)
-            check_experiment(defined.with_experiment(experiment), experiment)
-            if not insert_standing(connection, standing):
-                raise Conflict(
-                    "KEY_TAKEN",
-                    f"there is an experiment {experiment.key!r} in {environment!r} already; choose"
-                    " another key",
-                )
-            append_audit(connection, _entry(None, standing, "create", actor, at))
+            self.check(read_defined(connection, environment), None, experiment)
+            standing = self.add(connection, environment, experiment, actor)
         self._on_change()
         return standing
+
+    def clone(
+        self, environment: str, key: str, new_key: str, actor: str, name: str | None = None
+    ) -> Standing:
+        """A draft with the definition of `key` and a key, so a seed, of its own."""
+        source = self.get(environment, key).experiment
+        return self.create(environment, cloned(source, new_key, name), actor)
 
     def search(
         self,
@@ -100,7 +99,6 @@ class Experiments:
     ) -> Standing:
         """Change the fields named in `changes`; `plan` is merged, every other field replaced."""
         with change(self._database) as connection:
-            at = now()
             before = _found(find_standing(connection, environment, key), environment, key)
             check_expected(before.revision, expected_revision)
             if changes.get("key", key) != key:
@@ -110,15 +108,8 @@ class Experiments:
             if "plan" in changes:
                 merged["plan"] = {**document["plan"], **changes["plan"]}
             after = experiment_from_document(merged)
-            check_revision(before, after)
-            defined = read_defined(connection, environment)
-            check_experiment(defined.with_experiment(after), after)
-            if after.feature != before.experiment.feature:
-                check_release(defined, before.experiment)
-            standing = replace(
-                before, experiment=after, revision=before.revision + 1, updated_at=at
-            )
-            self._update(connection, before, standing, "revise", actor, at)
+            self.check(read_defined(connection, environment), before, after)
+            standing = self.replace(connection, before, after, actor)
         self._on_change()
         return standing
 
@@ -225,6 +216,38 @@ class Experiments:
         if not entries:
             _found(None, environment, key)
         return entries
+
+    def check(self, defined: Defined, before: Standing | None, after: Experiment) -> None:
+        """Raise `Invalid` or `Conflict` where it cannot be; `defined` may hold it already."""
+        if before is not None:
+            check_revision(before, after)
+        check_experiment(defined.with_experiment(after), after)
+        if before is not None and after.feature != before.experiment.feature:
+            check_release(defined.with_experiment(before.experiment), before.experiment)
+
+    def add(
+        self, connection: Connection, environment: str, experiment: Experiment, actor: str
+    ) -> Standing:
+        """Write a draft that is checked; `Conflict` KEY_TAKEN."""
+        at = now()
+        standing = Standing(environment, experiment, DRAFT, 1, at, at)
+        if not insert_standing(connection, standing):
+            raise Conflict(
+                "KEY_TAKEN",
+                f"there is an experiment {experiment.key!r} in {environment!r} already; choose"
+                " another key",
+            )
+        append_audit(connection, _entry(None, standing, "create", actor, at))
+        return standing
+
+    def replace(
+        self, connection: Connection, before: Standing, after: Experiment, actor: str
+    ) -> Standing:
+        """Write the next revision, which is checked."""
+        at = now()
+        standing = replace(before, experiment=after, revision=before.revision + 1, updated_at=at)
+        self._update(connection, before, standing, "revise", actor, at)
+        return standing
 
     def _update(
         self,

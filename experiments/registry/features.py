@@ -17,7 +17,7 @@ class Features(Definitions[Feature]):
     shelf = FEATURES
 
     def _check(self, defined: Defined, record: Feature) -> None:
-        check_feature(defined.with_feature(record), record)
+        check_feature(defined.with_record("feature", record), record)
 
     def _check_revision(self, defined: Defined, before: Feature, after: Feature) -> None:
         started = _started(defined, before.key)

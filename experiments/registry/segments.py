@@ -21,7 +21,7 @@ class Segments(Definitions[Segment]):
     shelf = SEGMENTS
 
     def _check(self, defined: Defined, record: Segment) -> None:
-        after = defined.with_segment(record)
+        after = defined.with_record("segment", record)
         problems = condition_problems(after, record.condition or {}, "condition")
         if problems:
             raise Invalid.of(list(problems))
@@ -41,7 +41,7 @@ class Segments(Definitions[Segment]):
                 f"{before.key!r} is in the audience of {', '.join(started)}, which has started:"
                 " units that are in would drop out; create another segment",
             )
-        changed = defined.with_segment(after)
+        changed = defined.with_record("segment", after)
         for user, condition in _conditions(defined):
             if not _names(condition, affected):
                 continue

@@ -40,6 +40,7 @@ def harm(standing: Standing, results: Document) -> Decision | None:
             names={variant["key"]: variant["name"] for variant in results["variants"]},
             health=results["health"],
             metrics=[_at_any_look(metric, plan.alpha) for metric in results["metrics"]],
+            is_holdout=standing.experiment.holdout is not None,
         )
     )
     return decision if decision.recommendation == ROLL_BACK else None

@@ -55,13 +55,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def append(self) -> Iterator[Connection]:
+    def append(self, deadline: float = DEADLINE) -> Iterator[Connection]:
         """A write transaction in which ON CONFLICT meets what others have just committed.
 
         In the snapshot of `write`, PostgreSQL would refuse such a row as a serialization failure.
         """
         isolation = {} if self.is_sqlite else {"isolation_level": "READ COMMITTED"}
-        with self._begin(writes=True, **isolation) as connection:
+        with self._begin(writes=True, deadline=deadline, **isolation) as connection:
             yield connection
 
     def ping(self) -> None:
@@ -75,12 +75,14 @@ class Database:
             engine.dispose()
 
     @contextmanager
-    def _begin(self, *, writes: bool, **options: Any) -> Iterator[Connection]:
+    def _begin(
+        self, *, writes: bool, deadline: float = DEADLINE, **options: Any
+    ) -> Iterator[Connection]:
         engine = self.engine
         try:
             with (
                 engine.connect().execution_options(evenhand_writes=writes, **options) as connection,
-                _watchdog(connection),
+                _watchdog(connection, deadline),
                 connection.begin(),
             ):
                 yield connection
@@ -172,13 +174,13 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
 
 
 @contextmanager
-def _watchdog(connection: Connection) -> Iterator[None]:
+def _watchdog(connection: Connection, deadline: float) -> Iterator[None]:
     """Shut the socket after the deadline: a frozen server cannot enforce its own time-out."""
     if connection.dialect.name == "sqlite":
         yield
         return
     driver: Any = connection.connection.driver_connection
-    timer = threading.Timer(DEADLINE, _shut, (driver.fileno(),))
+    timer = threading.Timer(deadline, _shut, (driver.fileno(),))
     timer.daemon = True
     timer.start()
     try:

@@ -17,7 +17,8 @@ from experiments.store.tables import reports
 class StoredReport:
     """`good_until`: when the same log would give another report, None for never.
 
-    `segment` is "" for everybody, else the key of a segment and its revision, as in "vip@3".
+    `segment` is "" for everybody, else the key of a segment and a digest of what it says, as in
+    "vip@8d3c0b0c2f6a1e55".
     """
 
     environment: str

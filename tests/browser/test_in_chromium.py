@@ -83,3 +83,27 @@ def test_a_person_logs_in_reads_a_report_and_logs_out(
     page.go(f"{service.url}/experiments")
     assert page.evaluate("location.pathname") == "/login"
     assert not page.complaints()
+
+
+def test_a_reader_chooses_a_segment_by_keyboard(
+    chromium: Chromium, service: Service, admin: httpx.Client, trial: str
+) -> None:
+    segment = {"key": "pro", "name": "Customers with a plan", "condition": {"plan": "pro"}}
+    assert admin.post("/api/v1/segments", json=segment).status_code == 201
+    page = signed_in(chromium, admin)
+    page.resize(360)
+    page.go(f"{service.url}/experiments/{trial}?lang=zh")
+    assert page.evaluate("document.getElementById('segment').value") == ""
+    page.evaluate("document.getElementById('segment').focus()")
+    page.press("ArrowDown")
+    page.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "显示"
+    page.press("Enter")
+    page.wait_for("Page.loadEventFired")
+    assert page.evaluate("location.search") == "?segment=pro"
+    assert page.evaluate("document.getElementById('decision').textContent.trim()") == "分群不作决定"
+    assert page.evaluate("document.getElementById('segment').value") == "pro"
+    assert page.evaluate(
+        "document.documentElement.scrollWidth === document.documentElement.clientWidth"
+    )
+    assert not page.complaints()

@@ -49,6 +49,22 @@ def test_the_whole_life(admin: httpx.Client):
     assert history[0]["after"]["status"] == "archived"
 
 
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("start", {"dry_run": "yes"}),
+        ("start", {"dry_run": 1}),
+        ("ship", {"variant": "green", "holdback": "0.1"}),
+        ("rerandomise", {"traffic": "0.5"}),
+        ("rerandomise", {"weights": {"grey": True, "green": 0}}),
+    ],
+)
+def test_what_a_move_takes_is_not_guessed(admin: httpx.Client, verb: str, body: object):
+    admin.post("/api/v1/experiments", json=BUTTON)
+    refused = admin.post(f"/api/v1/experiments/button/{verb}", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "VALIDATION_FAILED")
+
+
 def test_an_illegal_move_says_what_to_do(admin: httpx.Client):
     admin.post("/api/v1/experiments", json=BUTTON)
     refused = admin.post("/api/v1/experiments/button/pause")

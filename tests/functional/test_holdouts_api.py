@@ -131,6 +131,9 @@ def test_it_starts_and_stops_as_an_experiment(admin: httpx.Client):
         answer = admin.patch(URL, json=fixed)
         assert (refused(answer), places(answer)) == ((409, "LOCKED_AFTER_START"), [field])
     assert refused(admin.delete(URL)) == (409, "NOT_A_DRAFT")
+    for verb, body in (("ship", {"variant": "open"}), ("rerandomise", {"traffic": 0.5})):
+        answer = admin.post(f"{AS_EXPERIMENT}/{verb}", json=body)
+        assert refused(answer) == (409, "HOLDOUT_MOVE")
     move(admin, "quiet", "stop")
     verbs = [one["verb"] for one in admin.get(f"{URL}/history").json()["revisions"]]
     assert verbs == ["stop", "start", "revise", "create"]

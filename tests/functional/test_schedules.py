@@ -206,6 +206,7 @@ def test_another_takes_over_from_a_leader_that_is_killed(
         leader = holder(url)
         assert leader is not None
         os.kill(leader, signal.SIGKILL)
+        until(lambda leader=leader: leader not in service.workers())
         key = f"after-{number}"
         create(admin, key, schedule={"start_at": "2020-01-01T00:00:00Z"})
         until(lambda key=key: status(admin, key) == "running")

@@ -20,10 +20,11 @@ from experiments.definitions.errors import NotFound, Unavailable
 from experiments.definitions.experiment import experiment_from_document
 from experiments.definitions.lifecycle import Standing, move
 from experiments.definitions.metric import metric_from_document
+from experiments.definitions.segment import segment_from_document
 from experiments.definitions.time import DAY, HOUR, now, parse_instant
 from experiments.settings import Settings
 from experiments.store.database import Database
-from experiments.store.definitions import METRICS, Stored
+from experiments.store.definitions import METRICS, SEGMENTS, Stored
 from experiments.store.experiments import insert_standing, update_standing
 from experiments.store.tables import reports as stored_reports
 
@@ -104,6 +105,67 @@ def test_the_stored_report_answers_until_the_log_moves(log: Any) -> None:
     assert reports.stored(ENV, KEY, as_of=second.document["watermark"]) == second
 
 
+def test_each_phase_and_each_segment_has_a_report_of_its_own(log: Any) -> None:
+    standing = define(log.database, "start", "rerandomise")
+    first, latest = standing.phases
+    for number in range(30):
+        plan = {"plan": "pro" if number < 10 else "free"}
+        log.expose(f"u{number}", "ab"[number % 2], first.started_at, attributes=plan)
+    for number in range(40):
+        log.expose(f"v{number}", "ab"[number % 2], latest.started_at, phase=2, attributes=None)
+    log.write()
+    vip = segment_from_document({"key": "vip", "attribute": "plan", "values": ["pro"]})
+    with log.database.write() as connection:
+        SEGMENTS.insert(connection, Stored(ENV, vip, 1, 0, 0))
+    reports = Reports(log.database, SETTINGS)
+    found = {
+        (phase, segment): finished(reports.results(ENV, KEY, phase=phase, segment=segment))
+        for phase in (None, 1, 2)
+        for segment in (None, "vip")
+    }
+    assert {part: sum(one["units"].values()) for part, one in found.items()} == {
+        (None, None): 40, (None, "vip"): 0, (1, None): 30, (1, "vip"): 10, (2, None): 40,
+        (2, "vip"): 0,
+    }  # fmt: skip
+    assert found[None, None] == found[2, None]
+    assert count(log.database) == 4
+    for (phase, segment), document in found.items():
+        assert reports.stored(ENV, KEY, phase=phase, segment=segment).document == document
+    assert found[1, None]["ended_at"] is not None
+    assert found[1, None]["decision"]["rule"] != "segment"
+    assert reports.watch(ENV, KEY, lambda: None).document == found[2, None]
+
+
+def test_a_segment_that_changes_asks_for_a_new_report(sqlite_log: Any) -> None:
+    define(sqlite_log.database, "start")
+    for plan in ("pro", "free", "free"):
+        sqlite_log.expose(f"u{sqlite_log.seq}", "a", now() - DAY, attributes={"plan": plan})
+    sqlite_log.write()
+    reports = Reports(sqlite_log.database, SETTINGS)
+
+    def store(plan: str, revision: int, name: str = "vip") -> None:
+        outer = {"key": "outer", "condition": {"$savedGroup": {"id": "inner"}}, "name": name}
+        inner = {"key": "inner", "condition": {"plan": plan}}
+        with sqlite_log.database.write() as connection:
+            for document in (outer, inner):
+                SEGMENTS.delete(connection, ENV, document["key"])
+                record = segment_from_document(document)
+                SEGMENTS.insert(connection, Stored(ENV, record, revision, 0, 0))
+
+    store("pro", 1)
+    before = finished(reports.results(ENV, KEY, segment="outer"))
+    store("free", 1)
+    with pytest.raises(NotFound, match="no report"):
+        reports.stored(ENV, KEY, segment="outer")
+    after = finished(reports.results(ENV, KEY, segment="outer"))
+    assert (before["units"], after["units"]) == ({"a": 1, "b": 0}, {"a": 2, "b": 0})
+    store("pro", 7)
+    assert finished(reports.results(ENV, KEY, segment="outer")) == before
+    store("pro", 7, "Regular customers")
+    renamed = finished(reports.results(ENV, KEY, segment="outer"))
+    assert renamed["segment"] == {"key": "outer", "name": "Regular customers"}
+
+
 def test_a_revision_asks_for_a_new_report(sqlite_log: Any) -> None:
     standing = define(sqlite_log.database, "start")
     sqlite_log.expose("u", "a", now() - 20 * DAY)
@@ -161,6 +223,14 @@ def test_unknown_experiments_and_reports(sqlite_log: Any) -> None:
         reports.results(ENV, KEY)
     assert unknown.value.code == "EXPERIMENT_NOT_FOUND"
     define(sqlite_log.database, "start")
+    for names, code in (
+        ({"phase": 2}, "PHASE_NOT_FOUND"),
+        ({"segment": "vip"}, "SEGMENT_NOT_FOUND"),
+    ):
+        for ask in (reports.results, reports.stored):
+            with pytest.raises(NotFound) as absent:
+                ask(ENV, KEY, **names)
+            assert absent.value.code == code
     with pytest.raises(NotFound) as elsewhere:
         reports.results("staging", KEY)
     assert elsewhere.value.code == "EXPERIMENT_NOT_FOUND"

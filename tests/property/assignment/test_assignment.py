@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from experiments.assignment.buckets import bucket_ranges, choose
 from experiments.assignment.bulk import positions, variant_indices
-from experiments.assignment.hashing import bucket, fnv32a, seed_state
+from experiments.assignment.hashing import Seeds, bucket, fnv32a, seed_state
 
 SOME_UNITS = pa.array([f"user-{number}" for number in range(2_000)])
 MANY_UNITS = pa.array(np.arange(1_000_000)).cast(pa.string())
@@ -40,6 +40,12 @@ def test_the_hash_is_fnv_1a_over_utf_16_code_units(text: str):
 def test_the_state_of_the_seed_may_be_kept(seed: str, unit: str):
     whole = fnv32a(str(fnv32a(seed + unit))) % 10000 / 10000
     assert bucket(seed_state(seed), unit) == whole
+
+
+@given(st.lists(st.text(max_size=20), max_size=30), st.text(max_size=40))
+def test_a_unit_is_hashed_under_many_seeds_as_under_each(seeds: list[str], unit: str):
+    states = [seed_state(seed) for seed in seeds]
+    assert Seeds(states).buckets(unit) == [bucket(state, unit) for state in states]
 
 
 @given(weights, st.floats(0, 1), st.floats(0, 1), st.floats(0, 1, exclude_max=True))

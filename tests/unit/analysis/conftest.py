@@ -12,6 +12,7 @@ from experiments.analysis.task import Arm, Findings
 from experiments.definitions.experiment import experiment_from_document
 from experiments.definitions.lifecycle import Standing, Terms, move
 from experiments.definitions.metric import Metric
+from experiments.definitions.segment import Segment
 from experiments.definitions.time import DAY
 
 START = 1_760_000_000_000_000
@@ -25,11 +26,15 @@ def report(
     verbs: tuple[str, ...] = ("start",),
     crossovers: int = 0,
     plan: dict[str, Any] | None = None,
+    terms: dict[str, Terms] | None = None,
+    phase: int | None = None,
+    segment: Segment | None = None,
     **other: Any,
 ) -> dict[str, Any]:
     """The document for these arms, `days` after the start; the first arm is the control.
 
-    `metrics` says role, margin and whatever else differs from a goal that is a mean to increase.
+    `metrics` says role, margin and whatever else differs from a goal that is a mean to increase,
+    `terms` what a verb is told.
     """
     uses = [{"role": "goal"}] if metrics is None else metrics
     keys = [f"metric_{i}" for i in range(len(uses))]
@@ -48,7 +53,8 @@ def report(
     )
     standing = Standing("production", experiment, "draft", 1, START, START)
     for verb in verbs:
-        standing = move(standing, verb, START, Terms(winner=arms[-1].variant))
+        given = (terms or {}).get(verb, Terms(winner=arms[-1].variant))
+        standing = move(standing, verb, START, given)
     defined = tuple(
         Metric(
             key=key,
@@ -62,7 +68,15 @@ def report(
         for key, use in zip(keys, uses, strict=True)
     )
     found = Findings(tuple(one for one in arms if one.exposed), crossovers, {}, 0)
-    return results(standing, defined, found, watermark=7, as_of=START + round(days * DAY))
+    return results(
+        standing,
+        standing.phase if phase is None else standing.phases[phase - 1],
+        defined,
+        found,
+        watermark=7,
+        as_of=START + round(days * DAY),
+        segment=segment,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -63,8 +63,8 @@ def test_each_comparison_is_tuned_at_the_share_of_its_arms(make_report: MakeRepo
     assert planned == [8_000, 7_000]
 
 
-def test_two_arms_without_a_share_are_tuned_at_a_unit_each(make_report: MakeReport) -> None:
-    variants = [{"key": key, "weight": w} for key, w in (("a", 0.0), ("b", 0.0), ("c", 1.0))]
+def test_two_arms_with_hardly_a_share_are_tuned_at_a_unit_each(make_report: MakeReport) -> None:
+    variants = [{"key": key, "weight": w} for key, w in (("a", 0.0), ("b", 0.1), ("c", 0.9))]
     arms = [arm("a", 10.0, n=0), arm("b", 10.0, n=0), arm("c", 10.0)]
     document = make_report(arms, metrics=[GOAL], plan={"planned_units": 10}, variants=variants)
     assert comparison(document)["sequential"]["planned_units"] == 2

@@ -38,6 +38,15 @@ def test_the_hash_splits():
         assert given.value == {"colour": expected}
 
 
+def test_a_range_holds_its_beginning_and_not_its_end():
+    compiled = compile_experiment(standing("start", traffic=0.5))
+    given = [
+        evaluate(compiled, "u", {}, position).variant
+        for position in (0.0, 0.2499, 0.25, 0.4999, 0.5, 0.7499, 0.75, 0.9999)
+    ]
+    assert given == ["grey", "grey", None, None, "green", "green", None, None]
+
+
 @pytest.mark.parametrize(
     "verbs", [(), ("start", "pause"), ("start", "stop"), ("start", "ship", "stop")]
 )

@@ -43,6 +43,23 @@ def test_a_failed_check_shows() -> None:
     assert "FAILED" not in report_text(STATES["win"](), WIDE, colour=False)
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("segment", "running since 2026-03-08 09:30 UTC, segment Regular customers"),
+        ("dry_run", "running since 2026-03-08 09:30 UTC, phase 1 (dry run)"),
+        ("held_back", "shipped since 2026-03-20 08:30 UTC, phase 2 (hold-back)"),
+        (
+            "first_phase",
+            "running since 2026-03-08 09:30 UTC, phase 1 (main) until 2026-03-20 08:30 UTC",
+        ),
+        ("win", "production, running since 2026-03-08 09:30 UTC, as of"),
+    ],
+)
+def test_the_head_names_phase_and_segment(state: str, said: str) -> None:
+    assert said in report_text(STATES[state](), WIDE, colour=False)
+
+
 def test_three_arms_have_a_row_each() -> None:
     document = STATES["three_arms"]()
     text = report_text(document, WIDE, colour=False)

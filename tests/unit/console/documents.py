@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from experiments.analysis.results import results
@@ -11,6 +10,7 @@ from experiments.analysis.task import Arm, Findings, Measured
 from experiments.definitions.experiment import experiment_from_document
 from experiments.definitions.lifecycle import Standing, Terms, move
 from experiments.definitions.metric import metric_from_document
+from experiments.definitions.segment import Segment
 from experiments.definitions.time import DAY, HOUR, parse_instant
 
 Document: TypeAlias = dict[str, Any]
@@ -91,6 +91,9 @@ def document(
     crossovers: int = 0,
     excluded: dict[str, int] | None = None,
     rejected: int = 0,
+    segment: Segment | None = None,
+    phase: int | None = None,
+    terms: dict[str, Terms] | None = None,
     **definition: Any,
 ) -> dict[str, Any]:
     uses = CHECKOUT if uses is None else uses
@@ -111,11 +114,12 @@ def document(
     standing = Standing("production", experiment, "draft", 1, began - DAY, began - DAY)
     for verb in verbs:
         at = began if verb == "start" else AS_OF - HOUR
-        winner = "treatment" if verb == "ship" else None
-        standing = replace(move(standing, verb, at, Terms(winner=winner)))
+        given = (terms or {}).get(verb, Terms(winner="treatment" if verb == "ship" else None))
+        standing = move(standing, verb, at, given)
     found = Findings(arms, crossovers, excluded or {}, rejected)
     metrics = tuple(METRICS[use["metric"]] for use in uses)
-    return results(standing, metrics, found, watermark=4711, as_of=AS_OF)
+    shown = standing.phase if phase is None else standing.phases[phase - 1]
+    return results(standing, shown, metrics, found, watermark=4711, as_of=AS_OF, segment=segment)
 
 
 def pair(
@@ -308,6 +312,30 @@ def mixed() -> Document:
     return document(arms, MIXED)
 
 
+VIP = Segment("vip", "Regular customers", condition={"plan": "pro"})
+DRY = {"start": Terms(dry_run=True)}
+HELD_BACK = {"ship": Terms(winner="treatment", holdback=0.05)}
+
+
+def held_back(share: float = 0.1391) -> Document:
+    """Shipped a while ago; a twentieth of the units stays with the control."""
+    arms = (
+        arm("control", 1_010, rate(1_010, 0.1212), moments(1_010, 8.42, 310.0)),
+        arm("treatment", 18_990, rate(18_990, share), moments(18_990, 9.11, 325.0)),
+    )
+    return document(arms, verbs=("start", "ship"), terms=HELD_BACK)
+
+
+def holdout(*arms: Arm) -> Document:
+    return document(
+        arms,
+        key="holdout-2026",
+        name="Holdout of 2026",
+        holdout={},
+        weights={"held_out": 0.05, "open": 0.95},
+    )
+
+
 STATES: dict[str, Callable[[], dict[str, Any]]] = {
     "win": win,
     "flat": lambda: flat(plan={"minimum_effect": 0.05}),
@@ -352,6 +380,24 @@ STATES: dict[str, Callable[[], dict[str, Any]]] = {
     ),
     "without_goal": lambda: document(
         pair((rate(900, 0.1),), (rate(910, 0.1),)), [{"metric": "purchase", "role": "secondary"}]
+    ),
+    "segment": lambda: win(segment=VIP),
+    "empty_segment": lambda: document((), segment=VIP),
+    "first_phase": lambda: flat(verbs=("start", "rerandomise"), phase=1),
+    "dry_run": lambda: flat(terms=DRY),
+    "held_back": held_back,
+    "held_back_worse": lambda: held_back(0.08),
+    "held_back_unmeasured": lambda: document(
+        (arm("treatment", 3, rate(3, 0.0), moments(3, 0.0)),),
+        verbs=("start", "ship"),
+        terms=HELD_BACK,
+    ),
+    "holdout": lambda: holdout(
+        arm("held_out", 1_010, rate(1_010, 0.1212), moments(1_010, 8.42, 310.0)),
+        arm("open", 18_990, rate(18_990, 0.1391), moments(18_990, 9.11, 325.0)),
+    ),
+    "holdout_unmeasured": lambda: holdout(
+        arm("open", 3, rate(3, 0.0), moments(3, 0.0)),
     ),
     "silent_arm": lambda: document(
         (

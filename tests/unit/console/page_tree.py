@@ -91,9 +91,9 @@ def check(page: str) -> Element:
         assert len(table.all("caption")) == 1
         assert all(cell.attributes.get("scope") for cell in table.all("th"))
         _check_grid(table)
-    for field_ in tree.all("input"):
+    for field_ in [*tree.all("input"), *tree.all("select")]:
         labels = [one.attributes.get("for") for one in tree.all("label")]
-        assert field_.attributes["type"] == "hidden" or field_.attributes.get("id") in labels
+        assert field_.attributes.get("type") == "hidden" or field_.attributes.get("id") in labels
     assert len(tree.all("h1")) == 1
     (html,) = tree.all("html")
     assert html.attributes["lang"]

@@ -11,7 +11,8 @@ import pytest
 from api.console import numbers
 from api.console.metric_tables import verdict_text
 from api.console.words import Words
-from tests.unit.console.documents import STATES
+from experiments.definitions.lifecycle import DRY_RUN, Phase, Run
+from tests.unit.console.documents import STATES, VIP
 from tests.unit.console.page_tree import Element, check
 
 Draw = Callable[..., str]
@@ -297,3 +298,68 @@ def test_names_from_users_are_escaped(draw: Draw) -> None:
     page = draw("no_metrics")
     assert "<b>" not in page
     assert check(page).all("h1")[0].text == "<b>Bold</b> & 'quoted'"
+
+
+TWO_PHASES = (
+    Phase(1, "x", (Run(0, 3_600_000_000),), DRY_RUN),
+    Phase(2, "x:2", (Run(86_400_000_000),)),
+)
+
+
+def options(tree: Element, name: str) -> list[tuple[str, str, bool]]:
+    return [
+        (one.attributes["value"], one.text, "selected" in one.attributes)
+        for one in by_id(tree, name).all("option")
+    ]
+
+
+def test_a_reader_chooses_phase_and_segment(draw: Draw) -> None:
+    tree = check(draw("segment", phases=TWO_PHASES, segments=(VIP,)))
+    assert options(tree, "phase") == [
+        ("2", "2 · main, since 2 Jan 1970, 01:00 CET", False),
+        ("1", "1 · dry run, since 1 Jan 1970, 01:00 CET", True),
+    ]
+    assert options(tree, "segment") == [
+        ("", "Everybody", False),
+        ("vip", "Regular customers", True),
+    ]
+    chinese = check(draw("win", "zh", phases=TWO_PHASES, segments=(VIP,)))
+    assert options(chinese, "segment")[0] == ("", "所有单元", True)
+    assert "试运行" in options(chinese, "phase")[1][1]
+
+
+def test_nothing_to_choose_is_not_asked(draw: Draw) -> None:
+    for setting in ({}, {"phases": TWO_PHASES[:1]}):
+        assert not check(draw("win", **setting)).all("form", class_="chooser")
+    assert not check(draw("draft", segments=(VIP,))).all("form", class_="chooser")
+    only_segments = check(draw("win", phases=TWO_PHASES[:1], segments=(VIP,)))
+    assert [one.attributes["name"] for one in only_segments.all("select")] == ["segment"]
+
+
+@pytest.mark.parametrize(
+    ("state", "headline", "held"),
+    [
+        ("segment", "A segment does not decide", "Only a segment is shown"),
+        ("dry_run", "Dry run: nothing to decide", "It is a dry run"),
+        ("holdout", "Holdout: measured, not shipped", "It is a holdout"),
+        ("held_back", "Shipped, and still measured", "It is a hold-back"),
+        ("held_back_worse", "Roll back treatment", "A goal or a guardrail is significantly worse"),
+    ],
+)
+def test_what_is_no_run_says_what_it_is(draw: Draw, state: str, headline: str, held: str) -> None:
+    tree = check(draw(state))
+    assert by_id(tree, "decision").text == headline
+    (step,) = tree.all("li", class_="held")
+    assert step.text.startswith(held)
+    assert not tree.all("pre", class_="command")
+
+
+def test_a_hold_back_is_put_in_numbers(draw: Draw) -> None:
+    assert "Purchase against those: lift +14.8%" in decision(check(draw("held_back")))
+    bare = decision(check(draw("held_back_unmeasured")))
+    assert "There is no change to show yet." in bare
+
+
+def test_a_segment_and_a_phase_that_is_over_send_nobody_anything(draw: Draw) -> None:
+    for state in ("empty_segment", "first_phase"):
+        assert not check(draw(state)).all("section", class_="next")

@@ -14,7 +14,7 @@ from api.console import decision_card
 from api.console.words import LANGUAGES, Words, choose_language
 from experiments.analysis import comparisons, decision
 from experiments.definitions.experiment import CORRECTIONS
-from experiments.definitions.lifecycle import STATUSES
+from experiments.definitions.lifecycle import DRY_RUN, HOLDBACK, MAIN, STATUSES
 from experiments.definitions.metric import DIRECTIONS, KINDS
 from experiments.schedule.notices import CODES
 from stats import Reason
@@ -49,6 +49,7 @@ FAMILIES = (
         "month.",
         "next.",
         "notice.",
+        "phase.",
         "plan.",
         "plot.desc.",
         "reading.",
@@ -133,6 +134,7 @@ def test_every_code_of_the_domain_has_a_word(language: str) -> None:
     words = Words(language)
     reasons = [*Reason, comparisons.TOO_LARGE, comparisons.OUT_OF_RANGE]
     keys = [f"status.{status}" for status in STATUSES]
+    keys += [f"phase.{kind}" for kind in (MAIN, DRY_RUN, HOLDBACK)]
     keys += [f"kind.{kind}" for kind in KINDS]
     keys += [f"direction.{direction}" for direction in DIRECTIONS]
     keys += [f"correction.{correction}" for correction in CORRECTIONS]

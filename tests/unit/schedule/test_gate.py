@@ -41,7 +41,7 @@ def report(
     standing = move(Standing("production", experiment, DRAFT, 1, 0, 0), "start", 0)
     metric = Metric("refund", "Refunds", "sum", "refund", None, window, 0.0, "decrease")
     found = Findings(tuple(one for one in arms if one.units), more.get("crossovers", 0), {}, 0)
-    return standing, results(standing, (metric,), found, watermark=1, as_of=HOUR)
+    return standing, results(standing, standing.phase, (metric,), found, watermark=1, as_of=HOUR)
 
 
 # Standard deviations are 1, so that the difference of two arms has a standard error of 0.02.
