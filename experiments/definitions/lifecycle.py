@@ -162,6 +162,11 @@ def move(standing: Standing, verb: str, at: Instant, terms: Terms = NO_TERMS) ->
     ramp = experiment.schedule.ramp
     if verb == "start" and ramp and not terms.dry_run:
         experiment = replace(experiment, traffic=ramp[0].traffic)
+    if again and experiment.sticky is not None:
+        # Else the units of the dry run would stay in, whatever the traffic is now.
+        version = experiment.sticky.bucket_version + 1
+        sticky = replace(experiment.sticky, bucket_version=version)
+        experiment = replace(experiment, sticky=sticky)
     moved = replace(standing, experiment=experiment)
     return replace(
         moved,

@@ -99,10 +99,11 @@ def test_both_sdks_assign_as_we_do(
         "host": shop.url,
         "clientKey": shop.key,
         "decryptionKey": secrets["decryption_key"] or "",
-        "feature": "hero",
+        "features": ["hero"],
         "units": units,
     }
-    assert run_node(node, scripts / "assign.mjs", request) == ours
+    found = run_node(node, scripts / "assign.mjs", request)["hero"]
+    assert [variant for _value, _rule, variant in found] == ours
 
 
 def test_an_encrypted_stream_tells_what_changes(
