@@ -199,10 +199,15 @@ class Snapshots:
                 partial.unlink()
 
 
-def read_picture(connection: Connection, environment: str) -> EnvironmentPicture:
-    """What is live in one environment at this moment."""
+def read_picture(
+    connection: Connection, environment: str, instead: Standing | None = None
+) -> EnvironmentPicture:
+    """What is live in one environment at this moment; `instead` stands for what has its key."""
     return picture_of(
-        list_standings(connection, environment),
+        [
+            instead if instead is not None and one.experiment.key == instead.experiment.key else one
+            for one in list_standings(connection, environment)
+        ],
         [(one.record, one.revision) for one in FEATURES.all(connection, environment)],
         [one.record for one in SEGMENTS.all(connection, environment)],
     )

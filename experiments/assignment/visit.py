@@ -84,6 +84,11 @@ class Visit:
         )
 
     @property
+    def attributes(self) -> Mapping[str, Any]:
+        """As the evaluation sees them."""
+        return self._attributes
+
+    @property
     def exposures(self) -> list[RunResult]:
         return self._evaluation.exposures
 
