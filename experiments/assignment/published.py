@@ -160,8 +160,9 @@ def _forced(feature: Feature, rule: FeatureRule, groups: SavedGroups) -> Documen
     if rule.prerequisites:
         document["parentConditions"] = parents_of(rule.prerequisites, groups)
     if rule.coverage is not None:
+        # Not as `coverage`: the SDKs do not agree on who falls on its very edge.
         document |= {
-            "coverage": rule.coverage,
+            "range": [0.0, rule.coverage],
             "seed": feature.salt_of(rule),
             "hashAttribute": rule.unit_type,
             "hashVersion": HASH_VERSION,

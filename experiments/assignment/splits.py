@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any
 
 from experiments.assignment.saved_groups import SavedGroups
-from experiments.definitions.experiment import Document, Experiment, Variant
+from experiments.definitions.experiment import Document, Experiment, Sticky, Variant
 from experiments.definitions.holdout import HELD_OUT
 from experiments.definitions.layer import SLOTS, seed_of_layer
 from experiments.definitions.lifecycle import DRY_RUN, PAUSED, RUNNING, SHIPPED, Phase, Standing
@@ -82,7 +82,8 @@ def split_document(standing: Standing) -> Document:
         "weights": [variant.weight for variant in experiment.variants],
         "variations": [variant.value for variant, _ in arms],
         "meta": [{"key": variant.key, "name": variant.name} for variant, _ in arms],
-        **_sticky(experiment),
+        # What was kept would leave in a hold-back all who had the control.
+        **_sticky(None if standing.is_held_back else experiment.sticky),
     }
     if standing.is_held_back:
         ranges = [list(among) for _, among in arms]
@@ -187,8 +188,7 @@ def _filters(standing: Standing) -> Document:
     }
 
 
-def _sticky(experiment: Experiment) -> Document:
-    sticky = experiment.sticky
+def _sticky(sticky: Sticky | None) -> Document:
     if sticky is None:
         return {"disableStickyBucketing": True}
     document: Document = {

@@ -53,7 +53,13 @@ def hash_attributes(
         for feature in document["features"].values()
         for rule in feature.get("rules", ())
     ]
-    hasher = _Hasher(names, salt, lists, frozenset(_lists_asked(conditions, names)))
+    asked = frozenset(_lists_asked(conditions, names))
+    told = {
+        key: [_digest(one, salt) for one in members] if key in asked else members
+        for key, members in lists.items()
+        if key not in asked or all(map(_has_hash, members))
+    }
+    hasher = _Hasher(names, salt, lists, asked, told)
     features: dict[str, Document] = {}
     withheld: dict[str, Withheld] = {}
     for key, feature in document["features"].items():
@@ -68,7 +74,7 @@ def hash_attributes(
     _withhold_dependents(features, withheld)
     published = {**document, "features": features}
     if lists:
-        published["savedGroups"] = hasher.published_lists()
+        published["savedGroups"] = told
     return published, tuple(withheld[key] for key in sorted(withheld))
 
 
@@ -105,12 +111,16 @@ def _lists_asked(part: Any, secure: frozenset[str], asked: str = "") -> Iterator
 
 @dataclass(frozen=True, slots=True)
 class _Hasher:
-    """`hashed_lists` are those that hold values of a secure attribute."""
+    """`lists` are all, `hashed_lists` those that a secure attribute is looked up in.
+
+    `told` are the lists as they are published, without those that have no hash.
+    """
 
     secure: frozenset[str]
     salt: str
     lists: Mapping[str, list[Any]]
     hashed_lists: frozenset[str]
+    told: Mapping[str, list[Any]]
 
     def rule(self, rule: Document) -> Document:
         for attribute in _hashed_for_buckets(rule):
@@ -123,14 +133,6 @@ class _Hasher:
         if "condition" not in rule:
             return rule
         return {**rule, "condition": self._condition(rule["condition"])}
-
-    def published_lists(self) -> dict[str, list[Any]]:
-        """Without those that have no hash; no rule that is published looks into them."""
-        return {
-            key: self._list(key) if key in self.hashed_lists else members
-            for key, members in self.lists.items()
-            if key not in self.hashed_lists or all(map(_has_hash, members))
-        }
 
     def _concerns(self, attribute: str) -> bool:
         """Whether it is a secure attribute, holds one or lies in one."""
@@ -170,8 +172,8 @@ class _Hasher:
         if name in _INNER:
             return self._test(attribute, operand)
         if name in GROUP_OPERATORS and isinstance(operand, str):
-            for one in self.lists.get(operand, ()):
-                self._value(attribute, one)
+            if operand in self.lists and operand not in self.told:
+                raise _NotPublishable(f"looks `{attribute}` up where not all are texts; it {_TEXT}")
             return operand
         if name == "$exists":
             return operand
@@ -180,10 +182,7 @@ class _Hasher:
     def _value(self, attribute: str, value: Any) -> str | None:
         if not _has_hash(value):
             raise _NotPublishable(f"compares `{attribute}` with what is no text; it {_TEXT}")
-        return None if value is None else hashed(value, self.salt)
-
-    def _list(self, key: str) -> list[str | None]:
-        return [self._value(key, one) for one in self.lists[key]]
+        return _digest(value, self.salt)
 
     def _check_use(self, key: str, asked: str) -> None:
         if key in self.hashed_lists:
@@ -195,6 +194,10 @@ class _Hasher:
 def _has_hash(value: Any) -> bool:
     """Nothing stays nothing; texts have hashes."""
     return value is None or isinstance(value, str)
+
+
+def _digest(value: str | None, salt: str) -> str | None:
+    return None if value is None else hashed(value, salt)
 
 
 def _hashed_for_buckets(rule: Document) -> Iterator[str]:

@@ -212,7 +212,8 @@ def test_every_example_of_the_reference_works(visitor: httpx.Client, send: Send)
         "DELETE /api/v1/keys/{selector}",
         *(f"POST {experiment}/pause", f"POST {experiment}/resume"),
         *(f"POST {experiment}/rerandomise", f"POST {experiment}/stop"),
-        *(f"POST {experiment}/ship", f"POST {experiment}/archive", f"GET {experiment}/history"),
+        *(f"POST {experiment}/clone", f"POST {experiment}/ship", f"POST {experiment}/archive"),
+        f"GET {experiment}/history",
     ]
     for name in order:
         answer = send(examples.pop(name))

@@ -101,7 +101,7 @@ def test_each_state_of_an_experiment(shop: Shop):
     assert seen[-1]["features"] == seen[1]["features"]
     shop.move("button", "ship", variant="green")
     seen.append(shop.payload())
-    forced = {"id": "experiment:button", "condition": {"country": "FR"}, "force": "#0a0"}
+    forced = {"condition": {"country": "FR"}, "force": "#0a0"}
     assert seen[-1]["features"] == {"button": {"defaultValue": "#888", "rules": [forced]}}
     shop.move("button", "stop")
     seen.append(shop.payload())
@@ -162,7 +162,7 @@ def test_a_server_key_gets_the_names_and_nobody_sees_another_environment(
     server = service.key("server", environment)
     seen = httpx.get(f"{shop.url}/api/features/{server}").json()
     (theirs,) = seen["features"]["button"]["rules"]
-    assert theirs.pop("name") == "The button"
+    assert (theirs.pop("id"), theirs.pop("name")) == ("experiment:button", "The button")
     assert [one.pop("name") for one in theirs["meta"]] == ["grey", "green"]
     assert theirs == ours
     stranger = service.key("client", f"{environment[:20]}-b")
@@ -425,7 +425,7 @@ def test_a_stream_tells_what_changes(shop: Shop):
         assert next(told) == known
         shop.move("button", "ship", variant="green")
         (rule,) = next(told)["features"]["button"]["rules"]
-        assert rule == {"id": "experiment:button", "force": "#0a0"}
+        assert rule == {"force": "#0a0"}
 
 
 def test_a_stream_ends_with_its_key(service: Service, shop: Shop):

@@ -163,7 +163,8 @@ def test_a_stream_is_encrypted_too(service: Service, admin: httpx.Client):
     with httpx.stream("GET", f"{service.url}/sub/{made['key']}", timeout=20) as stream:
         told = payloads(stream.iter_lines())
         assert next(told) == features(service, made["key"]).json()
-        admin.post("/api/v1/experiments/button/ship", json={"variant": "green"})
+        ship = admin.post("/api/v1/experiments/button/ship", json={"variant": "green"})
+        assert ship.status_code == 200, ship.text
         payload = next(told)
         opened = json.loads(decrypt(payload["encryptedFeatures"], made["decryption_key"]))
         assert opened["button"]["rules"] == [{"force": "green"}]

@@ -178,7 +178,7 @@ def payload(*rules: dict[str, Any], **features: Any) -> dict[str, Any]:
         ({"$or": [{"country": "FR"}, {"email": {"$in": [7]}}]}, "with what is no text"),
         ({"email.domain": "bank"}, "tests `email.domain`, which holds or lies in"),
         ({"account": {"$exists": True}}, "tests `account`, which holds or lies in"),
-        ({"email": {"$notInGroup": "numbers"}}, "with what is no text"),
+        ({"email": {"$notInGroup": "numbers"}}, "up where not all are texts"),
         ({**IN_PEOPLE, "nick": {"$inGroup": "people"}}, "looks `nick` up in `people`"),
         ({**IN_PEOPLE, "nick": {"$not": {"$inGroup": "people"}}}, "looks `nick` up in `people`"),
     ],
