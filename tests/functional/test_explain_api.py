@@ -142,6 +142,13 @@ def test_what_is_not_there_is_not_explained(admin: httpx.Client):
     assert refused(answer) == (404, "EXPERIMENT_NOT_FOUND")
 
 
+def test_what_is_archived_assigns_nobody(admin: httpx.Client):
+    experiment(admin, key="old")
+    move(admin, "old", "start", "stop", "archive")
+    answer = admin.post("/api/v1/experiments/old/simulate", json={"units": ["u"]})
+    assert refused(answer) == (409, "ARCHIVED")
+
+
 def test_a_draft_is_simulated_as_if_it_started(admin: httpx.Client):
     made(admin, "layers", key="page")
     for key, size in (("first", 0.6), ("second", 0.3)):
