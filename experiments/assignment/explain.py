@@ -203,7 +203,7 @@ class _Trace:
             }
             where = "outside" if step is Step.FILTER else "inside"
             detail = (
-                f"in the layer {figures['layer']!r} the unit is at {position}, {where} of the"
+                f"in the layer {figures['layer']!r} the unit is at {position}, {where} the"
                 f" experiment's slices {_ranges(one.ranges)}"
             )
             yield _step("layer", detail, figures, stops=step is Step.FILTER)
@@ -253,12 +253,12 @@ class _Trace:
             detail = "a variant that was kept holds whatever the audience says"
             yield ExplainedStep("audience", SKIPPED, detail, figures)
             return
-        detail = f"the audience has the unit: {_holds(not stops)}"
+        detail = "the unit is not in the audience" if stops else "the unit is in the audience"
         failing = self._failing(condition) if stops else None
         if failing is not None:
             (name,) = failing
             figures["failing"] = failing
-            detail = f"the audience does not have the unit: {_shown(failing)} does not hold"
+            detail = f"the unit is not in the audience: {_shown(failing)} does not hold"
             if not name.startswith("$"):
                 first, *rest = name.split(".")
                 value = self.visit.attributes.get(first)

@@ -8,7 +8,14 @@ import pytest
 from tests.browser.chromium import Chromium, Page
 from tests.conftest import Service
 
-PATHS = ("/experiments", "/experiments/{key}", "/docs", "/login", "/experiments/none-such")
+PATHS = (
+    "/experiments",
+    "/experiments/{key}",
+    "/experiments/{key}/explain",
+    "/docs",
+    "/login",
+    "/experiments/none-such",
+)
 
 
 def signed_in(chromium: Chromium, admin: httpx.Client) -> Page:
