@@ -14,7 +14,8 @@ from api.auth import allow, current_actor
 from api.blueprint import Blueprint
 from api.schemas.explain import ExplainAnswer, ExplainRequest, SimulateAnswer, SimulateRequest
 from api.services import services
-from experiments.assignment.explain import ExplainedStep, Explanation, explain
+from experiments.assignment.explain import explain
+from experiments.assignment.explanation import ExplainedStep, Explanation
 from experiments.assignment.simulate import Subject, simulate
 from experiments.definitions.errors import Conflict, Invalid, Problem
 from experiments.definitions.experiment import Document

@@ -12,7 +12,7 @@ from marshmallow import ValidationError
 from api.console.words import Words
 from api.json_body import NotJson, parse_json
 from api.schemas.strict import check_json, is_storable
-from experiments.assignment.explain import DECIDED, STOPPED, Explanation
+from experiments.assignment.explanation import DECIDED, STOPPED, Explanation
 from experiments.definitions.experiment import Document, Experiment
 
 EXAMPLE = '{"country": "FR"}'

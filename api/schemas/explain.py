@@ -9,7 +9,7 @@ from marshmallow import INCLUDE, ValidationError, fields, validate
 
 from api.schemas.assignments import AssignmentSchema
 from api.schemas.strict import JsonObject, Key, StrictSchema, Text, says
-from experiments.assignment.explain import OUTCOMES, STEPS
+from experiments.assignment.explanation import OUTCOMES, STEPS
 from experiments.definitions.experiment import Document
 
 MOST_UNITS = 10_000

@@ -7,18 +7,28 @@ step is the one that decided.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from experiments.assignment import javascript
 from experiments.assignment.answers import assign
-from experiments.assignment.buckets import Range
 from experiments.assignment.conditions import read_condition
 from experiments.assignment.context import Context
 from experiments.assignment.decide import Step, kept_assignments
 from experiments.assignment.evaluate import ERROR, OVERRIDE, Assignment
+from experiments.assignment.explanation import (
+    DECIDED,
+    PASSED,
+    SKIPPED,
+    STOPPED,
+    ExplainedStep,
+    Explanation,
+    going_on,
+    holds_text,
+    ranges_text,
+    shown,
+)
 from experiments.assignment.features import CYCLIC, FeatureResult
 from experiments.assignment.features import OVERRIDE as FORCED_VALUE
 from experiments.assignment.picture import EnvironmentPicture, Live
@@ -30,44 +40,7 @@ from experiments.assignment.visit import Visit
 from experiments.definitions.experiment import Document
 from experiments.definitions.lifecycle import DRY_RUN, MAIN, RUNNING, SHIPPED
 
-PASSED, STOPPED, DECIDED, SKIPPED = "passed", "stopped", "decided", "skipped"
-OUTCOMES = (PASSED, STOPPED, DECIDED, SKIPPED)
-STEPS = (
-    "unit",
-    "state",
-    "override",
-    "feature",
-    "feature_prerequisite",
-    "earlier_rule",
-    "holdout",
-    "prerequisite",
-    "layer",
-    "audience",
-    "sticky",
-    "phase",
-    "hash",
-    "shipped",
-    "paused",
-)
 _GUARD, _HOLDOUT = guard_id(""), holdout_feature("")
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedStep:
-    """`step` is one of `STEPS`; `figures` are what the detail says, by stable names."""
-
-    step: str
-    outcome: str
-    detail: str
-    figures: Document = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A step is there where the experiment has something to decide in it."""
-
-    assignment: Assignment
-    steps: tuple[ExplainedStep, ...]
 
 
 def explain(
@@ -173,11 +146,11 @@ class _Trace:
             condition = document["parentConditions"][0]["condition"]["$not"]
             figures = {"feature": parent, "value": value, "condition": condition}
             detail = (
-                f"the feature asks for {parent!r}, which is {_shown(value)}: {_holds(not took)}"
+                f"the feature asks for {parent!r}, which is {shown(value)}: {holds_text(not took)}"
             )
             return ExplainedStep("feature_prerequisite", outcome, detail, figures)
         if took:
-            detail = f"the rule {rule.id!r} stands before and gives {_shown(result.value)}"
+            detail = f"the rule {rule.id!r} stands before and gives {shown(result.value)}"
             return ExplainedStep(
                 "earlier_rule", outcome, detail, {"rule": rule.id, "value": result.value}
             )
@@ -204,9 +177,9 @@ class _Trace:
             where = "outside" if step is Step.FILTER else "inside"
             detail = (
                 f"in the layer {figures['layer']!r} the unit is at {position}, {where} the"
-                f" experiment's slices {_ranges(one.ranges)}"
+                f" experiment's slices {ranges_text(one.ranges)}"
             )
-            yield _step("layer", detail, figures, stops=step is Step.FILTER)
+            yield going_on("layer", detail, figures, stops=step is Step.FILTER)
         if isinstance(rule.then, Force):
             yield from self._audience(document, stops=step is Step.CONDITION)
             yield self._given(result)
@@ -231,16 +204,16 @@ class _Trace:
                 "condition": asked["condition"],
             }
             detail = (
-                f"the experiment asks for {parent.feature!r}, which is {_shown(found.value)}:"
-                f" {_holds(holds)}"
+                f"the experiment asks for {parent.feature!r}, which is {shown(found.value)}:"
+                f" {holds_text(holds)}"
             )
-            yield _step("prerequisite", detail, figures, stops=not holds)
+            yield going_on("prerequisite", detail, figures, stops=not holds)
 
     def _holdout(self, key: str, found: FeatureResult, *, stops: bool) -> ExplainedStep:
         position = self.picture.experiments[key].compiled.spec.position(self.unit)
         detail = f"in the holdout {key!r} the unit is at {position}, which is {found.value}"
         figures = {"holdout": key, "position": position, "arm": found.value}
-        return _step("holdout", detail, figures, stops=stops)
+        return going_on("holdout", detail, figures, stops=stops)
 
     def _audience(
         self, document: Document, *, stops: bool, skipped: bool = False
@@ -258,13 +231,13 @@ class _Trace:
         if failing is not None:
             (name,) = failing
             figures["failing"] = failing
-            detail = f"the unit is not in the audience: {_shown(failing)} does not hold"
+            detail = f"the unit is not in the audience: {shown(failing)} does not hold"
             if not name.startswith("$"):
                 first, *rest = name.split(".")
                 value = self.visit.attributes.get(first)
                 figures["found"] = javascript.look_up(value, tuple(rest)) if rest else value
-                detail += f", {name} is {_shown(figures['found'])}"
-        yield _step("audience", detail, figures, stops=stops)
+                detail += f", {name} is {shown(figures['found'])}"
+        yield going_on("audience", detail, figures, stops=stops)
 
     def _failing(self, condition: Document) -> Document | None:
         """The first part that does not hold, looked for in the lists of `$and` too."""
@@ -342,24 +315,3 @@ class _Trace:
             return ExplainedStep("shipped", DECIDED, f"the audience gets {winner!r}", figures)
         detail = "the experiment is paused: its audience gets the control, and nothing is counted"
         return ExplainedStep("paused", STOPPED, detail, {"value": result.value})
-
-
-def _step(step: str, detail: str, figures: Document, *, stops: bool) -> ExplainedStep:
-    return ExplainedStep(step, STOPPED if stops else PASSED, detail, figures)
-
-
-def _holds(holds: bool) -> str:  # noqa: FBT001 — one word for one truth
-    return "that holds" if holds else "that does not hold"
-
-
-def _shown(value: Any) -> str:
-    """JSON on one line, cut where it is long."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def _ranges(ranges: tuple[Range, ...]) -> str:
-    return ", ".join(f"[{low:g}, {high:g})" for low, high in ranges) or "(none)"
-
-
-_LONGEST = 100

@@ -8,7 +8,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from experiments.assignment.answers import assign
-from experiments.assignment.explain import DECIDED, OUTCOMES, STEPS, STOPPED, explain
+from experiments.assignment.explain import explain
+from experiments.assignment.explanation import DECIDED, OUTCOMES, STEPS, STOPPED
 from experiments.assignment.picture import EnvironmentPicture, picture_of
 from experiments.assignment.simulate import Subject, simulate
 from experiments.assignment.sticky import StickyDocument

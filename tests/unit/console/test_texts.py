@@ -13,7 +13,7 @@ from werkzeug.datastructures import LanguageAccept
 from api.console import decision_card
 from api.console.words import LANGUAGES, Words, choose_language
 from experiments.analysis import comparisons, decision
-from experiments.assignment.explain import OUTCOMES, STEPS
+from experiments.assignment.explanation import OUTCOMES, STEPS
 from experiments.definitions.experiment import CORRECTIONS
 from experiments.definitions.lifecycle import DRY_RUN, HOLDBACK, MAIN, STATUSES
 from experiments.definitions.metric import DIRECTIONS, KINDS
