@@ -22,6 +22,7 @@ from experiments.assignment.evaluate import ERROR, OVERRIDE, Assignment
 from experiments.assignment.features import CYCLIC, FeatureResult
 from experiments.assignment.features import OVERRIDE as FORCED_VALUE
 from experiments.assignment.picture import EnvironmentPicture, Live
+from experiments.assignment.run import RunResult
 from experiments.assignment.specs import Force, Rule
 from experiments.assignment.splits import experiment_id, guard_id, holdout_feature
 from experiments.assignment.sticky import StickyDocuments, slot_of
@@ -210,11 +211,12 @@ class _Trace:
             yield from self._audience(document, stops=step is Step.CONDITION)
             yield self._given(result)
             return
-        kept = result.result is not None and result.result.step is Step.STICKY
+        run = result.result if step is None else None  # else it may be that of a later rule
+        kept = run is not None and run.step is Step.STICKY
         yield from self._audience(document, stops=step is Step.CONDITION, skipped=kept)
         yield from self._sticky(kept=kept, blocked=step is Step.BLOCKED)
         yield from self._phase()
-        yield self._hash(result, inside=step is None)
+        yield self._hash(run)
 
     def _parents(self, rule: Rule, document: Document) -> Iterator[ExplainedStep]:
         for parent, asked in zip(rule.parents, document.get("parentConditions", ()), strict=True):
@@ -310,10 +312,10 @@ class _Trace:
         )
         yield ExplainedStep("phase", PASSED, detail, {"phase": phase.number, "kind": phase.kind})
 
-    def _hash(self, result: FeatureResult, *, inside: bool) -> ExplainedStep:
+    def _hash(self, run: RunResult | None) -> ExplainedStep:
         spec, phase = self.live.compiled.spec, self.live.standing.phase
         position = spec.position(self.unit)
-        variant = result.result.key if inside and result.result is not None else None
+        variant = None if run is None else run.key
         figures: Document = {
             "seed": "" if phase is None else phase.seed,
             "position": position,

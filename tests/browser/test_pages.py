@@ -203,6 +203,7 @@ def test_every_example_of_the_reference_works(visitor: httpx.Client, send: Send)
         *("POST /api/v1/experiments", "GET /api/v1/experiments"),
         *(f"GET {experiment}", f"PATCH {experiment}", f"POST {experiment}/start"),
         *("POST /api/v1/assignments", f"POST {flags}", f"POST {flags}/{{key}}"),
+        *("POST /api/v1/explain", f"POST {experiment}/simulate"),
         *("POST /api/v1/events", f"GET {experiment}/results"),
         *("GET /api/features/{client_key}", "POST /api/eval/{client_key}"),
         *("GET /sub/{client_key}", "POST /track"),
