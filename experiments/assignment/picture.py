@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from experiments.assignment.evaluate import CompiledExperiment, compile_experiment
 from experiments.assignment.hashing import Seeds
@@ -44,7 +45,7 @@ class EnvironmentPicture:
     """`by_rule` has the experiments by the ids of their rules.
 
     `defined` has the revisions of the features that have a document. `sticks` names the
-    attributes under which assignments are kept; `tested` says that some units have overrides.
+    attributes under which assignments are kept; `testers` the units with overrides, by type.
     """
 
     experiments: Mapping[str, Live]
@@ -55,7 +56,15 @@ class EnvironmentPicture:
     by_rule: Mapping[str, Live]
     unit_types: frozenset[str]
     sticks: frozenset[str]
-    tested: bool
+    testers: Mapping[str, frozenset[str]]
+
+    def is_tester(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether one of the ids among the attributes has an override anywhere."""
+        for unit_type, units in self.testers.items():
+            unit = attributes.get(unit_type)
+            if isinstance(unit, str) and unit in units:
+                return True
+        return False
 
     @property
     def feature_keys(self) -> list[str]:
@@ -87,7 +96,7 @@ def picture_of(
         by_rule=MappingProxyType({experiment_id(key): one for key, one in live.items()}),
         unit_types=frozenset(one.experiment.unit_type for one in kept),
         sticks=frozenset(name for names in kept_under for name in names if name is not None),
-        tested=any(one.compiled.testers for one in live.values()),
+        testers=MappingProxyType(_testers(live.values())),
     )
 
 
@@ -104,6 +113,15 @@ def _crowds(live: Iterable[Live]) -> dict[str, Crowd]:
         )
         for unit_type, those in by_type.items()
     }
+
+
+def _testers(live: Iterable[Live]) -> dict[str, frozenset[str]]:
+    by_type: dict[str, frozenset[str]] = {}
+    for one in live:
+        if one.compiled.testers:
+            unit_type = one.compiled.experiment.unit_type
+            by_type[unit_type] = by_type.get(unit_type, frozenset()) | one.compiled.testers.keys()
+    return by_type
 
 
 EMPTY = picture_of([])

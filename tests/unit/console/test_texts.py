@@ -14,9 +14,9 @@ from api.console import decision_card
 from api.console.words import LANGUAGES, Words, choose_language
 from experiments.analysis import comparisons, decision
 from experiments.assignment.explanation import OUTCOMES, STEPS
-from experiments.definitions.experiment import CORRECTIONS
 from experiments.definitions.lifecycle import DRY_RUN, HOLDBACK, MAIN, STATUSES
 from experiments.definitions.metric import DIRECTIONS, KINDS
+from experiments.definitions.plan import CORRECTIONS
 from experiments.schedule.notices import CODES
 from stats import Reason
 from tests.unit.console.documents import STATES
