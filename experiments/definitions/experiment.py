@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from experiments.definitions.errors import Invalid, Problem
-from experiments.definitions.keys import KEY_PATTERN
+from experiments.definitions.keys import is_key
 from experiments.definitions.plan import MetricUse, Plan, metric_use_problems, plan_problems
 from experiments.definitions.prerequisite import Prerequisite, prerequisites_from, prerequisites_to
 from experiments.definitions.schedule import (
@@ -23,7 +22,6 @@ from experiments.definitions.schedule import (
 ASSIGNMENTS = ("internal", "external")
 WEIGHT_TOLERANCE = 1e-6 + 1e-12  # three times 0.333333 is within, whatever the rounding
 ROUNDING = 1e-12  # normalised weights stay as they are: read again they must not move by a bit
-_KEY = re.compile(KEY_PATTERN)
 
 Document = dict[str, Any]
 
@@ -221,7 +219,7 @@ def _identity(experiment: Experiment) -> list[Problem]:
             ("feature", experiment.feature),
             ("unit_type", experiment.unit_type),
         )
-        if not _KEY.match(key)
+        if not is_key(key)
     ]
     if experiment.assignment not in ASSIGNMENTS:
         problems.append(Problem("assignment", "ASSIGNMENT_UNKNOWN", "use 'internal' or 'external'"))
@@ -253,7 +251,7 @@ def _arms(experiment: Experiment) -> list[Problem]:
     problems += [
         Problem(f"variants.{index}.key", "KEY_INVALID", f"{key!r} is not a key")
         for index, key in enumerate(keys)
-        if not _KEY.match(key)
+        if not is_key(key)
     ]
     if len(set(keys)) < len(keys):
         problems.append(Problem("variants", "VARIANT_DUPLICATE", "two variants share one key"))
