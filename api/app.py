@@ -8,9 +8,11 @@ from api import (
     assignments,
     docs_page,
     events,
+    explain,
     features,
     health,
     holdouts,
+    keys,
     layers,
     metrics,
     notices,
@@ -30,11 +32,11 @@ from api.protocols.streams import Streams
 from api.services import EXTENSION, Services
 from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
-from experiments.definitions.errors import Invalid
 from experiments.events import Intake
 from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
 from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload import Payloads
+from experiments.sdk_payload_modes import KeyPayloads
 from experiments.settings import VERSION, Settings
 from experiments.snapshot import Snapshots
 from experiments.sticky import StickyAssignments
@@ -48,10 +50,12 @@ RESOURCES = (
     layers,
     holdouts,
     assignments,
+    explain,
     events,
     results,
     power,
     notices,
+    keys,
 )
 
 
@@ -63,7 +67,7 @@ def create_app(settings: Settings) -> Flask:
     """
     app = Flask("api")
     app.config.update(
-        SECRET_KEY=_secret(settings),
+        SECRET_KEY=settings.required_secret(),
         MAX_CONTENT_LENGTH=MAX_BODY,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,
@@ -131,19 +135,10 @@ def _compose(settings: Settings) -> Services:
         reports=reports,
         scheduler=Scheduler(database, experiments, reports, settings),
         notices=Notices(database),
-        payloads=Payloads(),
+        keys=Keys(database, snapshots.refresh),
+        payloads=KeyPayloads(Payloads(), settings.required_secret()),
         streams=Streams(),
         sticky=StickyAssignments(database),
-    )
-
-
-def _secret(settings: Settings) -> str:
-    if settings.secret_key:
-        return settings.secret_key
-    raise Invalid(
-        "SECRET_KEY_MISSING",
-        "set EVENHAND_SECRET_KEY to a long random text, for example the output of"
-        " `python -c 'import secrets; print(secrets.token_hex(32))'`",
     )
 
 

@@ -44,12 +44,22 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/api/v1/holdouts/{key}"): {"hypothesis": "All our tests together pay."},
     ("PATCH", _ONE_KEY): {"hypothesis": "One page brings more units to the end."},
     ("POST", f"{_ONE_KEY}/start"): {},
+    ("POST", f"{_ONE_KEY}/clone"): {"key": "checkout-button-2", "name": "Second try"},
     ("POST", f"{_ONE_KEY}/pause"): {},
     ("POST", f"{_ONE_KEY}/resume"): {},
     ("POST", f"{_ONE_KEY}/rerandomise"): {"weights": {"control": 0.4, "treatment": 0.6}},
     ("POST", f"{_ONE_KEY}/stop"): {},
     ("POST", f"{_ONE_KEY}/ship"): {"variant": "treatment"},
     ("POST", f"{_ONE_KEY}/archive"): {},
+    ("POST", f"{_ONE_KEY}/simulate"): {
+        "units": ["user-1", {"unit_id": "user-2", "attributes": {"country": "CH"}}],
+        "attributes": {"country": "FR"},
+    },
+    ("POST", "/api/v1/explain"): {
+        "experiment": "new-checkout",
+        "unit_id": "user-1",
+        "attributes": {"country": "CH"},
+    },
     ("POST", "/api/v1/power"): {
         "kind": "conversion",
         "baseline": 0.1,
@@ -72,6 +82,12 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
                 "value": 24.5,
             }
         ]
+    },
+    ("POST", "/api/v1/keys"): {
+        "kind": "client",
+        "name": "web shop",
+        "payload": "encrypted",
+        "secure_attributes": ["email"],
     },
     ("POST", "/api/eval/{client_key}"): {"attributes": {"id": "user-1", "country": "CH"}},
     ("POST", "/track"): {

@@ -8,12 +8,12 @@ from typing import cast
 from flask import current_app
 
 from api.protocols.streams import Streams
-from experiments.access import Access
+from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
 from experiments.events import Intake
 from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
 from experiments.schedule import Notices, Scheduler
-from experiments.sdk_payload import Payloads
+from experiments.sdk_payload_modes import KeyPayloads
 from experiments.settings import Settings
 from experiments.snapshot import Snapshots
 from experiments.sticky import StickyAssignments
@@ -38,7 +38,8 @@ class Services:
     reports: Reports
     scheduler: Scheduler
     notices: Notices
-    payloads: Payloads
+    keys: Keys
+    payloads: KeyPayloads
     streams: Streams
     sticky: StickyAssignments
 

@@ -12,14 +12,14 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from experiments.definitions.errors import EvenhandError, Invalid, NotFound, Unknown
+from experiments.definitions.errors import EvenhandError, Invalid, NotFound, Problem, Unknown
 from experiments.definitions.time import Instant, now
 from experiments.snapshot import Snapshots
 from experiments.store.audit import AuditEntry, append_audit
-from experiments.store.database import Database
+from experiments.store.database import Connection, Database
 from experiments.store.keys import (
     KeyRecord,
     ensure_environment,
@@ -31,9 +31,12 @@ from experiments.store.keys import (
 from experiments.store.live import advance_version
 
 KINDS = ("client", "server", "admin")
+PLAIN, ENCRYPTED, REMOTE = PAYLOADS = ("plain", "encrypted", "remote")
+MAX_SECURE_ATTRIBUTES = 50
 DEFAULT_ENVIRONMENT = "production"
 FLUSH_SECONDS = 60.0
 _ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_ATTRIBUTE = re.compile(r"[^\x00-\x1f\ud800-\udfff$][^\x00-\x1f\ud800-\udfff]{0,99}")
 _KEY = re.compile(
     r"ehk_(client|server|admin)_([a-z0-9][a-z0-9-]{0,31})_([0-9a-f]{16})_([0-9a-f]{48})"
 )
@@ -122,10 +125,11 @@ class Access:
 
 
 class Keys:
-    """Makes, lists and revokes keys."""
+    """Makes, lists and revokes keys; `changed` is called after each change."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, changed: Callable[[], None] = lambda: None) -> None:
         self._database = database
+        self._changed = changed
 
     def create(
         self,
@@ -134,9 +138,12 @@ class Keys:
         *,
         name: str = "",
         expires_at: Instant | None = None,
+        payload: str = PLAIN,
+        secure_attributes: Iterable[str] = (),
         actor: str,
     ) -> str:
         """Make a key and return it whole; it cannot be shown again."""
+        secure = tuple(sorted(set(secure_attributes)))
         if kind not in KINDS:
             raise Invalid("KIND_UNKNOWN", f"{kind!r} is no kind of key; use one of {KINDS}")
         if not _ENVIRONMENT.fullmatch(environment):
@@ -145,6 +152,8 @@ class Keys:
                 f"{environment!r} is no name of an environment: use 1–32 lower-case letters,"
                 " digits and '-'",
             )
+        if problems := _payload_problems(kind, payload, secure):
+            raise Invalid.of(problems)
         selector, secret, at = secrets.token_hex(8), secrets.token_hex(24), now()
         record = KeyRecord(
             selector=selector,
@@ -154,37 +163,80 @@ class Keys:
             secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
             created_at=at,
             expires_at=expires_at,
+            payload=payload,
+            secure_attributes=secure,
         )
         with self._database.write() as connection:
             ensure_environment(connection, environment, at)
             insert_key(connection, record)
             append_audit(connection, _audit_entry(record, "create", actor, at))
             advance_version(connection)
+        self._changed()
         return f"ehk_{kind}_{environment}_{selector}_{secret}"
 
     def all(self, environment: str | None = None) -> list[KeyRecord]:
         with self._database.read() as connection:
             return list_keys(connection, environment)
 
+    def get(self, environment: str, selector: str) -> KeyRecord:
+        with self._database.read() as connection:
+            return _find(connection, environment, selector)
+
     def revoke(self, environment: str, selector: str, *, actor: str) -> None:
         at = now()
         with self._database.write() as connection:
-            record = next(
-                (key for key in list_keys(connection, environment) if key.selector == selector),
-                None,
-            )
-            if record is None or not revoke_key(connection, environment, selector, at):
-                raise NotFound("KEY_NOT_FOUND", f"no live key {selector!r} in {environment!r}")
+            record = _find(connection, environment, selector)
+            if not revoke_key(connection, environment, selector, at):
+                raise NotFound("KEY_NOT_FOUND", f"the key {selector!r} was revoked before")
             append_audit(connection, _audit_entry(record, "revoke", actor, at))
             advance_version(connection)
+        self._changed()
 
     def note_use(self, used: dict[str, Instant]) -> None:
         with self._database.write() as connection:
             note_key_use(connection, used)
 
 
+def _find(connection: Connection, environment: str, selector: str) -> KeyRecord:
+    for record in list_keys(connection, environment):
+        if record.selector == selector:
+            return record
+    raise NotFound(
+        "KEY_NOT_FOUND",
+        f"no key {selector!r} in {environment!r}; `evenhand key list --env {environment}` shows"
+        " the selectors",
+    )
+
+
+def _payload_problems(kind: str, payload: str, secure: tuple[str, ...]) -> list[Problem]:
+    if payload not in PAYLOADS:
+        message = f"{payload!r} is no mode of a payload; use one of {PAYLOADS}"
+        return [Problem("payload", "PAYLOAD_UNKNOWN", message)]
+    if kind != "client" and (payload != PLAIN or secure):
+        message = f"a key of kind {kind} always gets the plain payload; make a client key"
+        return [Problem("payload", "PAYLOAD_NOT_CLIENT", message)]
+    if payload == REMOTE and secure:
+        message = "a remote key publishes no conditions, so that no attribute needs hashing"
+        return [Problem("secure_attributes", "SECURE_ATTRIBUTES_REMOTE", message)]
+    if len(secure) > MAX_SECURE_ATTRIBUTES or not all(
+        re.fullmatch(_ATTRIBUTE, name) for name in secure
+    ):
+        message = (
+            f"name at most {MAX_SECURE_ATTRIBUTES} attributes as conditions name them, such as"
+            " `email` or `account.email`"
+        )
+        return [Problem("secure_attributes", "SECURE_ATTRIBUTES_INVALID", message)]
+    return []
+
+
 def _audit_entry(record: KeyRecord, verb: str, actor: str, at: Instant) -> AuditEntry:
-    public = {"kind": record.kind, "name": record.name, "expires_at": record.expires_at}
+    public = {
+        "kind": record.kind,
+        "name": record.name,
+        "expires_at": record.expires_at,
+        "payload": record.payload,
+        "secure_attributes": list(record.secure_attributes),
+    }
     return AuditEntry(
         environment=record.environment,
         subject="key",

@@ -3,7 +3,7 @@
     {feature: {defaultValue, rules?: [{force, tracks?: [{experiment, result}]}]}}
 
 `tracks` are the exposures that the SDK reports when the app reads the feature. The other
-variations are null in them; weights, conditions and names of other variations are never sent.
+variations are null in them; weights, conditions and names for people are never sent.
 """
 
 from __future__ import annotations
@@ -74,13 +74,11 @@ def _track(run: RunResult, feature: str) -> Document:
     return {
         "experiment": {
             "key": spec.key,
-            "name": spec.document.get("name"),
             "hashAttribute": run.hash_attribute,
             "variations": variations,
         },
         "result": {
             "key": run.key,
-            "name": spec.name_of(run.variation).name,
             "value": run.value,
             "variationId": run.variation,
             "inExperiment": True,

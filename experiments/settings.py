@@ -50,6 +50,16 @@ class Settings:
             scheduler_interval=_number(env, "EVENHAND_SCHEDULER_INTERVAL", _SCHEDULER_INTERVAL),
         )
 
+    def required_secret(self) -> str:
+        """The secret key; `Invalid` SECRET_KEY_MISSING without one."""
+        if self.secret_key:
+            return self.secret_key
+        raise Invalid(
+            "SECRET_KEY_MISSING",
+            "set EVENHAND_SECRET_KEY to a long random text, for example the output of"
+            " `python -c 'import secrets; print(secrets.token_hex(32))'`",
+        )
+
 
 def _number(env: Mapping[str, str], name: str, default: float) -> float:
     text = env.get(name)

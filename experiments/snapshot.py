@@ -30,7 +30,7 @@ from experiments.store.experiments import (
     standing_from_document,
     standing_to_document,
 )
-from experiments.store.keys import KeyRecord, list_keys
+from experiments.store.keys import KeyRecord, key_from_document, list_keys
 from experiments.store.live import read_version
 
 POLL_SECONDS = 0.3
@@ -165,7 +165,7 @@ class Snapshots:
                 [standing_from_document(one) for one in document["experiments"]],
                 [FEATURES.from_json(one) for one in document["features"]],
                 [SEGMENTS.from_json(one) for one in document["segments"]],
-                [KeyRecord(**one) for one in document["keys"]],
+                [key_from_document(one) for one in document["keys"]],
             )
         except FileNotFoundError:
             return None
@@ -199,10 +199,15 @@ class Snapshots:
                 partial.unlink()
 
 
-def read_picture(connection: Connection, environment: str) -> EnvironmentPicture:
-    """What is live in one environment at this moment."""
+def read_picture(
+    connection: Connection, environment: str, instead: Standing | None = None
+) -> EnvironmentPicture:
+    """What is live in one environment at this moment; `instead` stands for what has its key."""
     return picture_of(
-        list_standings(connection, environment),
+        [
+            instead if instead is not None and one.experiment.key == instead.experiment.key else one
+            for one in list_standings(connection, environment)
+        ],
         [(one.record, one.revision) for one in FEATURES.all(connection, environment)],
         [one.record for one in SEGMENTS.all(connection, environment)],
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from experiments.assignment import javascript
 from experiments.assignment.picture import EnvironmentPicture
-from experiments.assignment.sticky import StickyDocument, StickyDocuments
+from experiments.assignment.sticky import StickyDocument, StickyDocuments, document_key
 from experiments.definitions.errors import EvenhandError
 from experiments.definitions.time import now
 from experiments.store.database import Connection, Database
@@ -43,24 +43,40 @@ class StickyAssignments:
         self, environment: str, picture: EnvironmentPicture, attributes: Mapping[str, Any]
     ) -> Kept:
         """What is kept for the units that the attributes name."""
+        (kept,) = self.of_each(environment, picture, [attributes])
+        return kept
+
+    def of_each(
+        self,
+        environment: str,
+        picture: EnvironmentPicture,
+        each: Sequence[Mapping[str, Any]],
+    ) -> list[Kept]:
+        """The same for many, at one reading for each kind of unit."""
         if not picture.sticks:
-            return Kept()
-        named = {name: attributes.get(name) for name in sorted(picture.sticks)}
-        units = [
-            (name, javascript.text(value))
-            for name, value in named.items()
-            if isinstance(value, str | int | float) and javascript.truthy(value)
-        ]
+            return [Kept()] * len(each)
+        named = {
+            name: [_unit(attributes, name) for attributes in each]
+            for name in sorted(picture.sticks)
+        }
         try:
             with self._database.read() as connection:
-                found = [
-                    document
-                    for name, unit in units
-                    for document in kept_documents(connection, environment, name, [unit])
-                ]
+                found = {
+                    document.key: document
+                    for name, units in named.items()
+                    for document in kept_documents(
+                        connection, environment, name, sorted({one for one in units if one})
+                    )
+                }
         except EvenhandError:
-            return Kept({}, available=False)
-        return Kept({document.key: document for document in found})
+            return [Kept({}, available=False)] * len(each)
+        return [
+            Kept({key: found[key] for key in keys if key in found})
+            for keys in zip(
+                *([document_key(name, one) for one in units] for name, units in named.items()),
+                strict=True,
+            )
+        ]
 
     def keep(self, environment: str, documents: list[StickyDocument]) -> bool:
         """Keep what an evaluation gave; False where the store does not answer."""
@@ -75,3 +91,9 @@ class StickyAssignments:
         except EvenhandError:
             return False
         return True
+
+
+def _unit(attributes: Mapping[str, Any], name: str) -> str:
+    value = attributes.get(name)
+    known = isinstance(value, str | int | float) and javascript.truthy(value)
+    return javascript.text(value) if known else ""

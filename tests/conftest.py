@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -135,10 +136,10 @@ class Service:
         """Run the command line against this service's store and return what it printed."""
         return evenhand(self.env, *arguments)
 
-    def key(self, kind: str, environment: str = "production") -> str:
+    def key(self, kind: str, environment: str = "production", **fields: Any) -> str:
         database = Database(self.env["EVENHAND_DATABASE_URL"])
         try:
-            return Keys(database).create(kind, environment, actor="tests")
+            return Keys(database).create(kind, environment, actor="tests", **fields)
         finally:
             database.dispose()
 

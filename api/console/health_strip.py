@@ -45,7 +45,7 @@ def checks(document: dict[str, Any], words: Words, now: datetime) -> list[Check]
         _hash(health["hash_disagreement"], words),
         _excluded(health["excluded_exposures"], words),
         _rejected(health["rejected_events"], words),
-        _last_event(health, document["status"], words, now),
+        _last_event(health, words, now, is_awaited=_is_awaited(document)),
     ]
 
 
@@ -136,7 +136,13 @@ def _rejected(rejected: int, words: Words) -> Check:
     return _check(words, "rejected", state, value, words(f"health.rejected.{state}"))
 
 
-def _last_event(health: dict[str, Any], status: str, words: Words, now: datetime) -> Check:
+def _is_awaited(document: dict[str, Any]) -> bool:
+    """Whether a day without an event is odd: not in a phase that is over, nor in a segment."""
+    running = document["status"] == "running" and document["ended_at"] is None
+    return running and not document.get("segment")
+
+
+def _last_event(health: dict[str, Any], words: Words, now: datetime, *, is_awaited: bool) -> Check:
     exposure, outcome = health["last_exposure_at"], health["last_outcome_at"]
     if exposure is None and outcome is None:
         return _check(words, "last", NONE, words("none"), words("health.last.none"))
@@ -149,7 +155,7 @@ def _last_event(health: dict[str, Any], status: str, words: Words, now: datetime
     detail = words("list.comma").join(
         words(f"health.last.{name}", age=words.age(age)) for name, age in ages.items()
     )
-    silent = status == "running" and min(ages.values()) > 86_400
+    silent = is_awaited and min(ages.values()) > 86_400
     return _check(words, "last", WARN if silent else OK, value, detail)
 
 

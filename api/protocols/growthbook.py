@@ -52,10 +52,15 @@ def _as_growthbook(response: Response) -> Response:
 @blueprint.response(200, FeaturePayload)
 @blueprint.alt_response(304, description="Nothing has changed since the ETag in If-None-Match")
 def features(client_key: str) -> Response:  # noqa: ARG001 — the access check reads it
-    """The live experiments of the key's environment, for SDKs that assign by themselves."""
+    """The live experiments of the key's environment, for SDKs that assign by themselves.
+
+    In the mode of the key: plain, encrypted, or refused where it may only ask for evaluations.
+    """
     snapshot = services().snapshots.current()
-    environment = current_actor().environment
-    payload = services().payloads.of(environment, snapshot.environment(environment))
+    actor = current_actor()
+    payload = services().payloads.of(
+        snapshot.keys[actor.selector], snapshot.environment(actor.environment)
+    )
     response = Response(payload.body, content_type="application/json")
     response.set_etag(payload.etag)
     response.headers["Cache-Control"] = CACHE
@@ -98,7 +103,7 @@ def evaluate(body: Document, client_key: str) -> Response:  # noqa: ARG001 — a
 )
 def subscribe(client_key: str) -> Response:
     """Stream the payload now and within a second of each change, as server-sent events."""
-    return growthbook_stream.stream(client_key, current_actor().environment)
+    return growthbook_stream.stream(client_key, current_actor())
 
 
 @blueprint.route("/track", methods=["POST"])

@@ -10,7 +10,9 @@ from flask import Response, request
 
 from api.protocols.streams import has_left
 from api.services import Services, services
+from experiments.access import Actor
 from experiments.definitions.errors import Unavailable, Unknown
+from experiments.sdk_payload_modes import KeyPayload
 from experiments.snapshot import Snapshot
 
 LOOK_SECONDS = 0.25  # with the snapshot's own poll this is well within the promised second
@@ -18,9 +20,13 @@ PING_SECONDS = 30.0
 PING = b"data: \n\n"
 
 
-def stream(client_key: str, environment: str) -> Response:
-    """An open answer; `Unavailable` STREAMS_FULL where no thread is left for one."""
+def stream(client_key: str, actor: Actor) -> Response:
+    """An open answer; `Unavailable` STREAMS_FULL where no thread is left for one.
+
+    `Forbidden` PAYLOAD_REMOTE where the key gets no payload.
+    """
     ours = services()
+    _payload(ours, ours.snapshots.current(), actor)
     if not ours.streams.enter():
         raise Unavailable(
             "STREAMS_FULL",
@@ -29,7 +35,7 @@ def stream(client_key: str, environment: str) -> Response:
         )
     connection = request.environ.get("gunicorn.socket")
     response = Response(
-        _events(ours, client_key, environment, connection), content_type="text/event-stream"
+        _events(ours, client_key, actor, connection), content_type="text/event-stream"
     )
     response.call_on_close(ours.streams.leave)
     response.headers["Cache-Control"] = "no-store"
@@ -38,7 +44,7 @@ def stream(client_key: str, environment: str) -> Response:
 
 
 def _events(
-    ours: Services, client_key: str, environment: str, connection: socket.socket | None
+    ours: Services, client_key: str, actor: Actor, connection: socket.socket | None
 ) -> Iterator[bytes]:
     """Payloads and pings, until the server stops, the client leaves or its key dies."""
     seen: Snapshot | None = None
@@ -52,7 +58,7 @@ def _events(
                 ours.access.authenticate(client_key)
             except Unknown:
                 return
-            payload = ours.payloads.of(environment, snapshot.environment(environment))
+            payload = _payload(ours, snapshot, actor)
             if payload.etag != sent_etag:
                 yield b"event: features\ndata: " + payload.body + b"\n\n"
             elif due:
@@ -61,3 +67,7 @@ def _events(
                 ping_at = time.monotonic() + PING_SECONDS
             seen, sent_etag = snapshot, payload.etag
         time.sleep(LOOK_SECONDS)
+
+
+def _payload(ours: Services, snapshot: Snapshot, actor: Actor) -> KeyPayload:
+    return ours.payloads.of(snapshot.keys[actor.selector], snapshot.environment(actor.environment))

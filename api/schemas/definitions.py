@@ -19,10 +19,11 @@ from api.schemas.strict import (
     Whole,
     says,
 )
-from experiments.definitions.experiment import ASSIGNMENTS, BASES, CORRECTIONS, ROLES
+from experiments.definitions.experiment import ASSIGNMENTS
 from experiments.definitions.holdout import KINDS as KINDS_OF_EXPERIMENT
 from experiments.definitions.lifecycle import STATUSES
 from experiments.definitions.metric import DIRECTIONS, KINDS
+from experiments.definitions.plan import BASES, CORRECTIONS, ROLES
 
 
 class VariantSchema(StrictSchema):

@@ -26,6 +26,13 @@ class FeaturePayload(StrictSchema):
     dateUpdated = fields.String(  # noqa: N815 — GrowthBook's word
         required=True, metadata={"description": "Changes with every edit"}
     )
+    savedGroups = fields.Dict(  # noqa: N815
+        keys=fields.String(), metadata={"description": "By key: the segments that rules name"}
+    )
+    encryptedFeatures = fields.String(  # noqa: N815
+        metadata={"description": "Of an encrypted key, whose `features` is empty"}
+    )
+    encryptedSavedGroups = fields.String()  # noqa: N815
 
 
 def _pair(value: Any) -> None:

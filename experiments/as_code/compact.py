@@ -39,7 +39,7 @@ def _shorten(value: Any, check: Check, is_same: Callable[[], bool]) -> None:
         for name, field in check.fields.items():
             if name not in value:
                 continue
-            if not field.required:
+            if not (field.required or field.placed):
                 taken = value.pop(name)
                 if is_same():
                     continue

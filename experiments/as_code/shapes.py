@@ -22,11 +22,15 @@ Check = Callable[[Any, str], Iterator[Problem]]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`check` yields what is wrong with a value at a dotted path."""
+    """`check` yields what is wrong with a value at a dotted path.
+
+    The default of a `placed` field goes by its place in a list, so that it is always written.
+    """
 
     check: Check
     required: bool = False
     nullable: bool = False
+    placed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 YAML 1.1, which PyYAML reads by itself, turns `no` into false, `2026-01-01` into a date and `010`
 into 8. Here true, false, null and numbers are written as in JSON (YAML 1.2's other spellings of
 true, false and null count too), and every other word is a text. Aliases are refused, since a text
-of a few lines could stand for gigabytes.
+of a few lines could stand for gigabytes, and tags, which would make values that JSON has not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import yaml
 from experiments.definitions.errors import Invalid
 
 _PREFIX = "tag:yaml.org,2002:"
-_KINDS = ("null", "bool", "int", "float", "str", "seq", "map")
 _BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")  # breaks lines in YAML 1.1
 _WORDS = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),  # "": where nothing is written
@@ -57,11 +56,6 @@ def write_yaml(document: Any) -> str:
 
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012 — PyYAML's own way
-    yaml_constructors = {  # noqa: RUF012 — as above; no tag makes a date, a set or bytes
-        tag: constructor
-        for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
-        if tag in {None, *(f"{_PREFIX}{name}" for name in _KINDS)}
-    }
 
     def __init__(self, text: str) -> None:
         try:
@@ -70,9 +64,11 @@ class _Loader(yaml.SafeLoader):
             raise Invalid("YAML_INVALID", _said(error)) from error
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "write an alias (*) out", mark)
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
+            raise _mistake(event, "write an alias (*) out")
+        if getattr(event, "tag", None) is not None:
+            raise _mistake(event, f"leave the tag {event.tag!r} out")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002, ARG002 — PyYAML's signature

@@ -70,12 +70,20 @@ def assign(
     `NotFound` where none of the names is known.
     """
     seen = {**attributes, unit_type: unit_id}
+    tested = picture.is_tester(seen)
     asked: Sequence[Live | str]
     positions: Iterable[float | None]
     if keys is None:
         crowd = picture.crowds.get(unit_type)
-        asked = () if crowd is None else crowd.experiments
-        positions = () if crowd is None else crowd.seeds.buckets(unit_id)
+        if crowd is None:
+            return Answer([], None, unit_type, unit_id)
+        asked, positions = crowd.experiments, crowd.seeds.buckets(unit_id)
+        if crowd.alone and not tested:
+            quick = [
+                evaluate(live.compiled, unit_id, seen, position)
+                for live, position in zip(asked, positions, strict=True)
+            ]
+            return Answer(quick, None, unit_type, unit_id)
     else:
         positions = repeat(None)
         asked = [picture.experiments.get(key, key) for key in keys]
@@ -88,7 +96,7 @@ def assign(
             found.append(_unknown(one))
         elif one.compiled.experiment.unit_type != unit_type:
             found.append(_mistyped(one.compiled))
-        elif one.compiled.alone and not picture.tested:
+        elif one.compiled.alone and not tested:
             found.append(evaluate(one.compiled, unit_id, seen, position))
         else:
             visit = visit or Visit(picture, seen, sticky)

@@ -152,6 +152,14 @@ def _shut_out(
 
 def _kept(spec: ExperimentSpec, context: Context) -> tuple[int | None, bool]:
     """The variation that the unit's documents keep, and whether they keep it from entering."""
+    assignments = kept_assignments(spec, context)
+    if is_blocked(spec, assignments):
+        return None, True
+    return kept_variation(spec, assignments), False
+
+
+def kept_assignments(spec: ExperimentSpec, context: Context) -> dict[str, str]:
+    """What the unit's documents keep, those of the fallback attribute among them."""
     documents = context.sticky or {}
     assignments: dict[str, str] = {}
     for attribute in (spec.fallback_attribute or "id", spec.hash_attribute):
@@ -159,6 +167,4 @@ def _kept(spec: ExperimentSpec, context: Context) -> tuple[int | None, bool]:
         document = documents.get(document_key(attribute, javascript.text(value)))
         if document is not None:
             assignments.update(document.assignments)
-    if is_blocked(spec, assignments):
-        return None, True
-    return kept_variation(spec, assignments), False
+    return assignments

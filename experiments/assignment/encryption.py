@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -10,6 +12,21 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from experiments.definitions.errors import Invalid
+
+
+def encrypt(plaintext: bytes, key: str) -> str:
+    """The bytes under a base64 key of 16 bytes.
+
+    The initialisation vector is a keyed digest of the bytes: the same ones always look the same,
+    so that an ETag of what is published tells whether anything has changed.
+    """
+    secret = base64.b64decode(key)
+    iv = hmac.digest(secret, plaintext, hashlib.sha256)[: AES.block_size // 8]
+    padder = PKCS7(AES.block_size).padder()
+    padded = padder.update(plaintext) + padder.finalize()
+    encryptor = Cipher(AES(secret), CBC(iv)).encryptor()
+    ciphertext = encryptor.update(padded) + encryptor.finalize()
+    return ".".join(base64.b64encode(part).decode() for part in (iv, ciphertext))
 
 
 def decrypt(encrypted: str, key: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from experiments.assignment.evaluate import CompiledExperiment, compile_experiment
 from experiments.assignment.hashing import Seeds
@@ -29,10 +30,14 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """All experiments for one type of unit that are no drafts, and their seeds in that order."""
+    """All experiments for one type of unit that are no drafts, and their seeds in that order.
+
+    `alone` says that each of them is.
+    """
 
     experiments: tuple[Live, ...]
     seeds: Seeds
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class EnvironmentPicture:
     """`by_rule` has the experiments by the ids of their rules.
 
     `defined` has the revisions of the features that have a document. `sticks` names the
-    attributes under which assignments are kept; `tested` says that some units have overrides.
+    attributes under which assignments are kept; `testers` the units with overrides, by type.
     """
 
     experiments: Mapping[str, Live]
@@ -51,7 +56,15 @@ class EnvironmentPicture:
     by_rule: Mapping[str, Live]
     unit_types: frozenset[str]
     sticks: frozenset[str]
-    tested: bool
+    testers: Mapping[str, frozenset[str]]
+
+    def is_tester(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether one of the ids among the attributes has an override anywhere."""
+        for unit_type, units in self.testers.items():
+            unit = attributes.get(unit_type)
+            if isinstance(unit, str) and unit in units:
+                return True
+        return False
 
     @property
     def feature_keys(self) -> list[str]:
@@ -83,7 +96,7 @@ def picture_of(
         by_rule=MappingProxyType({experiment_id(key): one for key, one in live.items()}),
         unit_types=frozenset(one.experiment.unit_type for one in kept),
         sticks=frozenset(name for names in kept_under for name in names if name is not None),
-        tested=any(one.compiled.testers for one in live.values()),
+        testers=MappingProxyType(_testers(live.values())),
     )
 
 
@@ -93,9 +106,22 @@ def _crowds(live: Iterable[Live]) -> dict[str, Crowd]:
         if one.standing.status != DRAFT:
             by_type.setdefault(one.compiled.experiment.unit_type, []).append(one)
     return {
-        unit_type: Crowd(tuple(those), Seeds([one.compiled.state for one in those]))
+        unit_type: Crowd(
+            tuple(those),
+            Seeds([one.compiled.state for one in those]),
+            all(one.compiled.alone for one in those),
+        )
         for unit_type, those in by_type.items()
     }
+
+
+def _testers(live: Iterable[Live]) -> dict[str, frozenset[str]]:
+    by_type: dict[str, frozenset[str]] = {}
+    for one in live:
+        if one.compiled.testers:
+            unit_type = one.compiled.experiment.unit_type
+            by_type[unit_type] = by_type.get(unit_type, frozenset()) | one.compiled.testers.keys()
+    return by_type
 
 
 EMPTY = picture_of([])

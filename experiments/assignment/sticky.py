@@ -50,7 +50,7 @@ def sticky_documents(documents: list[Mapping[str, Any]]) -> dict[str, StickyDocu
 
 def kept_variation(spec: ExperimentSpec, assignments: Mapping[str, str]) -> int | None:
     """The variation that the assignments name, None where they name none that is there."""
-    key = assignments.get(_name(spec, spec.bucket_version))
+    key = assignments.get(slot_of(spec, spec.bucket_version))
     if key is None:
         return None
     return next((index for index, meta in enumerate(spec.meta) if meta.key == key), None)
@@ -58,7 +58,7 @@ def kept_variation(spec: ExperimentSpec, assignments: Mapping[str, str]) -> int 
 
 def is_blocked(spec: ExperimentSpec, assignments: Mapping[str, str]) -> bool:
     """Whether the unit was assigned under a version below the least one: it may not enter."""
-    prefix = _name(spec, "")
+    prefix = slot_of(spec, "")
     versions = (name.removeprefix(prefix) for name in assignments if name.startswith(prefix))
     return any(
         version.isdecimal() and len(version) < 10 and int(version) < spec.min_bucket_version
@@ -72,11 +72,12 @@ def with_assignment(
     """The document that keeps a variation, None where it is kept already."""
     held = documents.get(document_key(attribute, value))
     before = held.assignments if held else {}
-    name = _name(spec, spec.bucket_version)
+    name = slot_of(spec, spec.bucket_version)
     if before.get(name) == variation:
         return None
     return StickyDocument(attribute, value, {**before, name: variation})
 
 
-def _name(spec: ExperimentSpec, version: int | str) -> str:
+def slot_of(spec: ExperimentSpec, version: int | str) -> str:
+    """The name under which a variation is kept."""
     return f"{spec.key}__{version}"

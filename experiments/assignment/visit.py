@@ -67,7 +67,7 @@ class Visit:
     ) -> None:
         self._picture = picture
         self._attributes = _with_ids(attributes, picture.unit_types)
-        self._testers = self._find_testers() if picture.tested else {}
+        self._testers = self._find_testers() if picture.is_tester(self._attributes) else {}
         given = overrides or Overrides()
         forced = {key: self._tested_value(live) for key, live in self._testers.items()}
         self._evaluation = FeatureEvaluation(
@@ -82,6 +82,11 @@ class Visit:
                 sticky,
             ),
         )
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """As the evaluation sees them."""
+        return self._attributes
 
     @property
     def exposures(self) -> list[RunResult]:
@@ -145,7 +150,7 @@ class Visit:
 
     def _quick(self, live: Live) -> Assignment:
         compiled = live.compiled
-        if not compiled.alone or self._picture.tested:
+        if not compiled.alone or self._testers:
             return self.assignment(compiled)
         unit = self._attributes.get(compiled.experiment.unit_type)
         if unit is None and compiled.everybody is None and compiled.shipped is None:

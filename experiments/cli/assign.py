@@ -122,7 +122,8 @@ class _Many:
 
     def assigned(self, ids: pa.Array, rows: Iterable[Row]) -> pa.RecordBatch:
         compiled = self.live.compiled
-        if compiled.alone and not self.picture.tested:
+        testers = pa.array(list(compiled.testers), ids.type)
+        if compiled.alone and not pc.any(pc.is_in(ids, testers)).as_py():
             answers, index = assign_many(compiled, ids, self._reached(ids, rows))
             places = pa.array(index)
             variants = pa.array([one.variant for one in answers], pa.string()).take(places)

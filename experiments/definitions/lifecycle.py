@@ -185,8 +185,10 @@ def _phases_after(standing: Standing, verb: str, at: Instant, terms: Terms) -> t
     if verb == "resume":
         last = phases[-1]
         return (*phases[:-1], replace(last, runs=(*last.runs, Run(at))))
-    if verb in {"start", "rerandomise"}:
-        return (*phases, _next_phase(standing, at, terms))
+    if verb == "start":
+        return (*phases, _first_phase(standing, at, terms))
+    if verb == "rerandomise":
+        return (*phases, _anew(standing, at))
     if terms.holdback is not None:
         return (*phases, _holdback(standing, at, terms.winner or "", terms.holdback))
     return phases
@@ -196,21 +198,36 @@ def _with_run(phase: Phase, last: Run) -> Phase:
     return replace(phase, runs=(*phase.runs[:-1], last))
 
 
-def _next_phase(standing: Standing, at: Instant, terms: Terms) -> Phase:
+def _first_phase(standing: Standing, at: Instant, terms: Terms) -> Phase:
+    """Of a start; after a dry run it is the next one, in the slices that this held."""
     experiment, before = standing.experiment, standing.phase
     number = before.number + 1 if before else 1
-    goes_on = before is not None and before.kind == MAIN
     ramped = bool(experiment.schedule.ramp) and not terms.dry_run
     return Phase(
         number=number,
         seed=seed_of(experiment.key, number),
         runs=(Run(at),),
-        kind=DRY_RUN if terms.dry_run else before.kind if before and goes_on else MAIN,
-        weights=tuple((variant.key, variant.weight) for variant in experiment.variants),
+        kind=DRY_RUN if terms.dry_run else MAIN,
+        weights=_weights(experiment),
         slices=before.slices if before else terms.slices,
-        step=before.step if before and goes_on else 0,
-        step_at=before.step_at if before and goes_on else at if ramped else None,
+        step_at=at if ramped else None,
     )
+
+
+def _anew(standing: Standing, at: Instant) -> Phase:
+    """All of the last phase but the seed, and the weights that are there now."""
+    last, number = standing.phases[-1], standing.phases[-1].number + 1
+    return replace(
+        last,
+        number=number,
+        seed=seed_of(standing.experiment.key, number),
+        runs=(Run(at),),
+        weights=_weights(standing.experiment),
+    )
+
+
+def _weights(experiment: Experiment) -> tuple[tuple[str, float], ...]:
+    return tuple((variant.key, variant.weight) for variant in experiment.variants)
 
 
 def _holdback(standing: Standing, at: Instant, winner: str, share: float) -> Phase:

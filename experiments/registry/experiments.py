@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from experiments.assignment.picture import EnvironmentPicture
 from experiments.definitions.cloning import cloned
 from experiments.definitions.errors import Conflict, Invalid, NotFound
 from experiments.definitions.experiment import (
@@ -29,6 +30,7 @@ from experiments.registry.pre_flight import Check, failures, pre_flight
 from experiments.registry.references import check_experiment, check_release, check_unneeded
 from experiments.registry.revisions import check_expected, stale
 from experiments.registry.writing import change
+from experiments.snapshot import read_picture
 from experiments.store.audit import AuditEntry, append_audit, list_audit
 from experiments.store.database import Connection, Database
 from experiments.store.experiments import (
@@ -209,6 +211,20 @@ class Experiments:
                 append_notice(connection, notice)
         self._on_change()
         return standing
+
+    def as_started(self, environment: str, key: str) -> tuple[EnvironmentPicture, bool]:
+        """What is live, with a draft as if it started now; and whether it is one.
+
+        `Conflict` where the start would be refused for want of room in the layer.
+        """
+        with self._database.read() as connection:
+            standing = _found(find_standing(connection, environment, key), environment, key)
+            if standing.status != DRAFT:
+                return read_picture(connection, environment), False
+            terms = Terms(slices=_slices(read_defined(connection, environment), standing))
+            return read_picture(
+                connection, environment, instead=move(standing, "start", now(), terms)
+            ), True
 
     def history(self, environment: str, key: str) -> list[AuditEntry]:
         with self._database.read() as connection:

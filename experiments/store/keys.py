@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -10,9 +11,13 @@ from sqlalchemy.engine import Connection
 from experiments.definitions.time import Instant
 from experiments.store.tables import api_keys, environments
 
+Document = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
+    """`payload` and `secure_attributes` say what the SDK payload of a client key holds."""
+
     selector: str
     environment: str
     kind: str
@@ -22,6 +27,8 @@ class KeyRecord:
     expires_at: Instant | None = None
     revoked_at: Instant | None = None
     last_used_at: Instant | None = None
+    payload: str = "plain"
+    secure_attributes: tuple[str, ...] = ()
 
     def is_live(self, at: Instant) -> bool:
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
@@ -32,7 +39,14 @@ def list_keys(connection: Connection, environment: str | None = None) -> list[Ke
     query = sa.select(*columns).order_by(api_keys.c.created_at)
     if environment is not None:
         query = query.where(api_keys.c.environment == environment)
-    return [KeyRecord(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001
+    rows = connection.execute(query)
+    return [key_from_document(dict(row._mapping)) for row in rows]  # noqa: SLF001
+
+
+def key_from_document(document: Document) -> KeyRecord:
+    """A key out of JSON, which has lists; an older document may lack the newer fields."""
+    secure = tuple(document.get("secure_attributes", ()))
+    return KeyRecord(**{**document, "secure_attributes": secure})
 
 
 def insert_key(connection: Connection, record: KeyRecord) -> None:
@@ -45,6 +59,8 @@ def insert_key(connection: Connection, record: KeyRecord) -> None:
             secret_sha256=record.secret_sha256,
             created_at=record.created_at,
             expires_at=record.expires_at,
+            payload=record.payload,
+            secure_attributes=list(record.secure_attributes),
         )
     )
 

@@ -50,6 +50,7 @@ def send(
                     answer.read()  # a stream has no end
                 return answer
         assert headers.pop("Authorization") == "Bearer $EVENHAND_KEY"
+        url = url.replace("$SELECTOR", client_key.split("_")[3])
         return admin.request(method, url, content=body, headers=headers)
 
     return send

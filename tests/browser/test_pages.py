@@ -203,13 +203,17 @@ def test_every_example_of_the_reference_works(visitor: httpx.Client, send: Send)
         *("POST /api/v1/experiments", "GET /api/v1/experiments"),
         *(f"GET {experiment}", f"PATCH {experiment}", f"POST {experiment}/start"),
         *("POST /api/v1/assignments", f"POST {flags}", f"POST {flags}/{{key}}"),
+        *("POST /api/v1/explain", f"POST {experiment}/simulate"),
         *("POST /api/v1/events", f"GET {experiment}/results"),
         *("GET /api/features/{client_key}", "POST /api/eval/{client_key}"),
         *("GET /sub/{client_key}", "POST /track"),
         *("POST /api/v1/power", "GET /api/v1/notices"),
+        *("POST /api/v1/keys", "GET /api/v1/keys", "GET /api/v1/keys/{selector}"),
+        "DELETE /api/v1/keys/{selector}",
         *(f"POST {experiment}/pause", f"POST {experiment}/resume"),
         *(f"POST {experiment}/rerandomise", f"POST {experiment}/stop"),
-        *(f"POST {experiment}/ship", f"POST {experiment}/archive", f"GET {experiment}/history"),
+        *(f"POST {experiment}/clone", f"POST {experiment}/ship", f"POST {experiment}/archive"),
+        f"GET {experiment}/history",
     ]
     for name in order:
         answer = send(examples.pop(name))

@@ -184,7 +184,7 @@ def open_bazaar(service: Service, admin: httpx.Client, environment: str) -> Baza
         service.url,
         admin,
         environment,
-        service.key("client", environment),
+        service.key("server", environment),
         controls={
             one["key"]: next(
                 (arm["key"] for arm in one["variants"] if arm.get("control")),

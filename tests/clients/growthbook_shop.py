@@ -40,6 +40,13 @@ class Shop:
         variant: str | None = answer["assignments"][0]["variant"]
         return variant
 
+    def secrets(self) -> dict[str, Any]:
+        """What the app is given beside the key: `decryption_key` and `salt`."""
+        answer = self.admin.get(f"/api/v1/keys/{self.key.split('_')[3]}")
+        assert answer.status_code == 200, answer.text
+        secrets: dict[str, Any] = answer.json()
+        return secrets
+
     def ship(self, variant: str) -> None:
         shipped = self.admin.post("/api/v1/experiments/hero/ship", json={"variant": variant})
         assert shipped.status_code == 200, shipped.text
@@ -51,7 +58,15 @@ class Shop:
         return report
 
 
-def open_shop(service: Service, admin: httpx.Client, environment: str, **fields: Any) -> Shop:
+def open_shop(
+    service: Service,
+    admin: httpx.Client,
+    environment: str,
+    *,
+    payload: str = "plain",
+    secure_attributes: tuple[str, ...] = (),
+    **fields: Any,
+) -> Shop:
     admin.post("/api/v1/metrics", json={"key": "buys", "kind": "conversion", "event": "buy"})
     admin.post("/api/v1/metrics", json={"key": "spent", "kind": "sum", "event": "buy"})
     experiment = {
@@ -65,7 +80,7 @@ def open_shop(service: Service, admin: httpx.Client, environment: str, **fields:
     created = admin.post("/api/v1/experiments", json=experiment)
     assert created.status_code == 201, created.text
     assert admin.post("/api/v1/experiments/hero/start").status_code == 200
-    key = service.key("client", environment)
+    key = service.key("client", environment, payload=payload, secure_attributes=secure_attributes)
     time.sleep(1.0)  # until every worker has seen both
     return Shop(service.url, admin, key)
 

@@ -10,7 +10,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from experiments.cli import main
 from tests.conftest import ROOT, Service
 
 Run = Callable[..., subprocess.CompletedProcess]
@@ -110,6 +112,18 @@ def test_a_file_is_shown_asked_for_and_applied(
     history = admin.get("/api/v1/experiments/button/history").json()["revisions"]
     assert [one["verb"] for one in history] == ["create"]
     assert history[0]["actor"].startswith("cli")
+
+
+def test_a_terminal_shows_colours(service: Service, environment: str, run: Run, file: Path):
+    run("apply", file, "--env", environment, "--yes")
+    edit(file, "key: page", "key: page\n    name: Page")
+    edit(file, "window_hours: 72", "delay_hours: 1")
+    words = ["apply", str(file), "--env", environment, "--dry-run"]
+    done = CliRunner().invoke(main, words, env=service.env, color=True)
+    lines = done.stdout.splitlines()
+    assert "\x1b[1m~ layer page\x1b[0m" in lines
+    assert "\x1b[32m    +name: Page\x1b[0m" in lines
+    assert "\x1b[31m    -window_hours: 72\x1b[0m" in lines
 
 
 def test_what_was_applied_is_assigned(admin: httpx.Client, environment: str, run: Run, file: Path):

@@ -89,6 +89,42 @@ def test_each_phase_and_each_segment_has_a_report_of_its_own(admin: httpx.Client
     assert len(tags) == 2
 
 
+def test_a_hold_back_measures_what_is_shipped(admin: httpx.Client) -> None:
+    ship = {"variant": "bold", "holdback": 0.5}
+    ok(admin.post("/api/v1/experiments/banner/ship", json=ship))
+    expose(admin, range(30))
+    shipped = results(admin)
+    assert (shipped["status"], shipped["phase"], shipped["phase_kind"]) == (
+        "shipped",
+        3,
+        "holdback",
+    )
+    assert shipped["ended_at"] is None
+    assert shipped["units"] == {"plain": 15, "bold": 15}
+    assert shipped["decision"]["rule"] == "holdback"
+    before = results(admin, phase=2)
+    assert before["units"] == {"plain": 30, "bold": 30}
+    assert before["ended_at"] is not None
+
+
+def test_a_holdout_measures_all_launches(admin: httpx.Client) -> None:
+    holdout = {
+        "key": "quiet",
+        "holdout": {},
+        "variants": [{"key": "held_out", "weight": 0.1}, {"key": "open", "weight": 0.9}],
+        "metrics": [{"metric": "buy", "role": "goal"}],
+    }
+    ok(admin.post("/api/v1/experiments", json=holdout))
+    ok(admin.post("/api/v1/experiments/quiet/start", json={}))
+    event = {"type": "exposure", "experiment": "quiet", "variant": "open", "unit_id": "u"}
+    ok(admin.post("/api/v1/events", json={"events": [event]}))
+    found = ok(admin.get("/api/v1/experiments/quiet/results"))
+    assert (found["holdout"], found["phase_kind"]) == (True, "main")
+    assert found["units"] == {"held_out": 0, "open": 1}
+    assert found["decision"]["rule"] == "holdout"
+    assert "nothing to ship" in found["decision"]["reason"]
+
+
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [

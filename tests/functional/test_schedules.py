@@ -63,19 +63,23 @@ def actors(admin: httpx.Client, key: str) -> list[tuple[str, str]]:
 
 
 def harm(admin: httpx.Client, key: str) -> None:
-    """Units of which those in green send goods back; their windows end a second later."""
+    """Units of which those in green send goods back; their windows end a second later.
+
+    All in one request: a look at half of it would see arms of unequal size.
+    """
+    events = []
     for variant, returns in (("grey", 20), ("green", 200)):
-        units = [f"{variant}-{number}" for number in range(400)]
-        exposures = [
+        units = [f"{variant}-{number}" for number in range(350)]
+        events += [
             {"type": "exposure", "experiment": key, "variant": variant, "unit_id": unit}
             for unit in units
         ]
-        outcomes = [
+        events += [
             {"type": "outcome", "event": "return", "unit_id": unit, "event_id": unit}
             for unit in units[:returns]
         ]
-        answer = admin.post("/api/v1/events", json={"events": exposures + outcomes})
-        assert {one["status"] for one in answer.json()["results"]} == {"stored"}
+    answer = admin.post("/api/v1/events", json={"events": events})
+    assert {one["status"] for one in answer.json()["results"]} == {"stored"}
 
 
 def entered(admin: httpx.Client, key: str) -> list[tuple[float, dict[str, str]]]:
@@ -120,13 +124,8 @@ def test_workers_start_raise_roll_back_and_stop_by_themselves(
 ):
     admin = start_service(new_url(), workers=2, **QUICK).client()
     admin.post("/api/v1/metrics", json=RETURNS)
-    soon = now() + 3 * SECOND
-    start_at = format_instant(soon)
-    create(
-        admin,
-        "timed",
-        schedule={"start_at": start_at, "stop_at": format_instant(soon + 20 * SECOND)},
-    )
+    start_at = format_instant(now() + 3 * SECOND)
+    create(admin, "timed", schedule={"start_at": start_at})
     ramp = [{"traffic": share, "hours": 0.0002} for share in SHARES]
     create(admin, "ramp", schedule={"start_at": start_at, "ramp": ramp})
     guardrail = [{"metric": "returns", "role": "guardrail"}]
@@ -135,11 +134,15 @@ def test_workers_start_raise_roll_back_and_stop_by_themselves(
     harm(admin, "harmful")
 
     until(lambda: codes(admin, "harmful") == ["ROLLED_BACK"])
+    until(lambda: codes(admin, "timed") == ["STARTED"])
+    stop_at = format_instant(now() + 3 * SECOND)
+    admin.patch("/api/v1/experiments/timed", json={"schedule": {"stop_at": stop_at}})
     until(lambda: codes(admin, "timed") == ["STOPPED", "STARTED"])
     until(lambda: codes(admin, "ramp") == ["RAMP_RAISED"] * 5 + ["STARTED"])
     assert (status(admin, "harmful"), status(admin, "timed")) == ("stopped", "stopped")
     assert actors(admin, "harmful")[-1] == ("stop", "scheduler")
-    assert actors(admin, "timed")[1:] == [("start", "scheduler"), ("stop", "scheduler")]
+    moves = [one for one in actors(admin, "timed") if one[1] == "scheduler"]
+    assert moves == [("start", "scheduler"), ("stop", "scheduler")]
 
     steps = entered(admin, "ramp")
     assert [traffic for traffic, _ in steps] == SHARES
@@ -212,6 +215,37 @@ def test_another_takes_over_from_a_leader_that_is_killed(
         until(lambda key=key: status(admin, key) == "running")
         assert holder(url) != leader
         assert codes(admin, key) == ["STARTED"]
+
+
+def test_a_leader_that_was_frozen_repeats_nothing(
+    start_service: StartService, new_postgresql: Callable[[], str], tmp_path: Path
+):
+    url, past = new_postgresql(), {"start_at": "2020-01-01T00:00:00Z"}
+    services = {
+        service.workers()[0]: service
+        for name in ("one", "two")
+        for service in [
+            start_service(url, workers=1, EVENHAND_DATA_DIR=str(tmp_path / name), **QUICK)
+        ]
+    }
+    until(lambda: holder(url) in services)
+    leader = holder(url)
+    assert leader is not None
+    (other,) = services.keys() - {leader}
+    admin = services[other].client()
+    os.kill(leader, signal.SIGSTOP)
+    try:
+        create(admin, "meanwhile", schedule=past)
+        until(lambda: codes(admin, "meanwhile") == ["STARTED"])
+        assert holder(url) == other
+    finally:
+        os.kill(leader, signal.SIGCONT)
+    for number in range(3):
+        create(admin, f"after-{number}", schedule=past)
+        until(lambda number=number: codes(admin, f"after-{number}"))
+    for key in ("meanwhile", "after-0", "after-1", "after-2"):
+        assert codes(admin, key) == ["STARTED"]
+        assert [verb for verb, _ in actors(admin, key)] == ["create", "start"]
 
 
 def test_a_leader_that_stops_hands_over_at_once(

@@ -1,10 +1,11 @@
-// Reads {host, clientKey, features, units: [attributes]} and writes, for each feature, what each
-// unit gets: [value, id of the rule, variation key], the last null where it is not in.
+// Reads {host, clientKey, decryptionKey?, features, units: [attributes]} and writes, for each
+// feature, what each unit gets: [value, id of the rule, variation key], the last null where it is
+// not in.
 import { GrowthBookClient } from "@growthbook/growthbook";
 import { json } from "node:stream/consumers";
 
-const { host, clientKey, features, units } = await json(process.stdin);
-const client = new GrowthBookClient({ apiHost: host, clientKey });
+const { host, clientKey, decryptionKey, features, units } = await json(process.stdin);
+const client = new GrowthBookClient({ apiHost: host, clientKey, decryptionKey });
 const ready = await client.init({ timeout: 10000 });
 if (!ready.success) throw ready.error;
 const answer = {};

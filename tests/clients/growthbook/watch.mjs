@@ -1,9 +1,9 @@
 // Streams: writes the feature's value for one unit at the start and at each change, until its
-// input ends.
+// input ends. The last argument, the key of an encrypted payload, may be left out.
 import { GrowthBook } from "@growthbook/growthbook";
 
-const [host, clientKey, feature, id] = process.argv.slice(2);
-const page = new GrowthBook({ apiHost: host, clientKey, attributes: { id } });
+const [host, clientKey, feature, id, decryptionKey] = process.argv.slice(2);
+const page = new GrowthBook({ apiHost: host, clientKey, decryptionKey, attributes: { id } });
 let last;
 function tell() {
   const value = page.getFeatureValue(feature, "fallback");

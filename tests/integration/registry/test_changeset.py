@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from experiments.definitions.errors import EvenhandError, Stale
@@ -100,6 +103,25 @@ def test_a_plan_that_has_grown_old_is_not_written(changeset: Changeset, database
     with pytest.raises(Stale):
         changeset.write(ENV, outcomes, "ann")
     assert [one.wanted.key for one in changeset.present(ENV)] == ["sale"]
+
+
+def test_of_two_who_write_one_plan_one_is_told(changeset: Changeset):
+    make(changeset, *WHOLE)
+    wanted = [Wanted("metric", {**SALE, "event": "sold"}), experiment("new")]
+    outcomes = changeset.plan(ENV, wanted)
+    barrier = Barrier(2)
+
+    def write(actor: str) -> str:
+        barrier.wait()
+        try:
+            changeset.write(ENV, outcomes, actor)
+        except Stale as error:
+            return error.code
+        return "done"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(write, ["ann", "bob"])) == ["REVISION_STALE", "done"]
+    assert len(changeset.present(ENV)) == len(WHOLE) + 1
 
 
 def test_a_type_and_the_values_of_it_change_together(changeset: Changeset, database: Database):

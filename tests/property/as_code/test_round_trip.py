@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from experiments.as_code.exporting import exported
 from experiments.as_code.files import read_files, write_file
 from experiments.as_code.kinds import BY_SUBJECT
 from experiments.as_code.yaml_text import read_yaml, write_yaml
+from experiments.definitions.errors import Invalid
 from experiments.registry import Changeset, Outcome, Wanted
 from experiments.store.database import Database
 from tests.property.as_code.strategies import environments, json_values
@@ -28,6 +31,20 @@ WITH_FIXTURES = settings(
 def test_any_json_comes_back_from_yaml(value: object):
     again = read_yaml(write_yaml({"value": value}))["value"]
     assert repr(again) == repr(value)
+
+
+@given(
+    st.text(
+        st.one_of(st.characters(), st.sampled_from("\n :-?,[]{}#&*!|>'\"%@~=<.0e")), max_size=30
+    )
+)
+def test_any_text_is_read_or_refused(text: str):
+    try:
+        value = read_yaml(text)
+    except Invalid as error:
+        assert error.code == "YAML_INVALID"
+    else:
+        json.dumps(value, allow_nan=False)
 
 
 def as_they_are(wanted: list[Wanted]) -> list[tuple[str, dict]]:

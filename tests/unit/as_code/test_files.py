@@ -87,6 +87,16 @@ def test_a_file_without_lists_is_no_file_of_definitions(tmp_path: Path, text: st
     assert "lists of definitions" in said(tmp_path, text)[0]
 
 
+def test_the_example_of_the_guide_is_a_file_of_definitions(tmp_path: Path):
+    guide = (Path(__file__).parents[3] / "docs" / "as-code.md").read_text("utf-8")
+    example = guide.partition("```yaml\n")[2].partition("```")[0]
+    assert said(tmp_path, example) == []
+    role = example.replace("role: goal", "role: gaol")
+    assert [f"checkout.yaml:{one.partition(':')[2]}" for one in said(tmp_path, role)] == [
+        line for line in guide.splitlines() if line.startswith("checkout.yaml:")
+    ]
+
+
 def test_an_environment_without_definitions_is_a_file_without_any(tmp_path: Path):
     assert said(tmp_path, write_file([])) == []
 
@@ -106,6 +116,15 @@ def test_what_is_as_by_default_is_left_out():
         ],
         "plan": {"alpha": 0.01},
     }
+
+
+def test_rules_keep_their_names_wherever_they_are_moved():
+    rules = [{"value": 1, "coverage": 0.1}, {"experiment": "t"}]
+    document = {"key": "f", "type": "number", "default": 0, "rules": rules}
+    assert compact("feature", document)["rules"] == [
+        {"id": "rule-1", "value": 1, "coverage": 0.1},
+        {"id": "rule-2", "experiment": "t"},
+    ]
 
 
 def test_a_control_that_is_not_the_first_is_named():

@@ -205,3 +205,11 @@ def test_a_draft_assigns_nobody(url: str, tmp_path: Path):
 def test_the_help_says_where_attributes_come_from():
     text = " ".join((assign.help or "").split())
     assert "are read from the columns of the same names" in text
+
+
+def test_a_unit_with_an_override(url: str, tmp_path: Path):
+    started(url, traffic=0.0, overrides={"green": ["u1"]})
+    rows = [{"id": "u1"}, {"id": "u2"}]
+    assert call(url, tmp_path, write(tmp_path / "units.csv", rows), "out.csv").exit_code == 0
+    found = read(tmp_path / "out.csv")
+    assert found == [("u1", "green", "OVERRIDE"), ("u2", None, "NOT_IN_TRAFFIC")]

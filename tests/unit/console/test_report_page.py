@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from api.console import numbers
 from api.console.metric_tables import verdict_text
 from api.console.words import Words
 from experiments.definitions.lifecycle import DRY_RUN, Phase, Run
+from tests.unit.console.conftest import NOW
 from tests.unit.console.documents import STATES, VIP
 from tests.unit.console.page_tree import Element, check
 
@@ -363,3 +365,10 @@ def test_a_hold_back_is_put_in_numbers(draw: Draw) -> None:
 def test_a_segment_and_a_phase_that_is_over_send_nobody_anything(draw: Draw) -> None:
     for state in ("empty_segment", "first_phase"):
         assert not check(draw(state)).all("section", class_="next")
+
+
+def test_silence_is_odd_only_where_events_are_awaited(draw: Draw) -> None:
+    later = NOW + timedelta(days=3)
+    for state, is_odd in (("flat", True), ("first_phase", False), ("segment", False)):
+        strip = check(draw(state, now=later)).all("ul", class_="checks")[0]
+        assert ("3 days ago" in strip.text, bool(strip.all("li", class_="warn"))) == (True, is_odd)

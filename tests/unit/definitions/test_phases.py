@@ -56,6 +56,20 @@ def test_randomising_anew_changes_the_seed_and_keeps_the_slices() -> None:
     assert move(anew, "stop", 40).held_slices == ()
 
 
+def test_a_dry_run_that_is_randomised_anew_stays_one():
+    dry = move(draft(schedule=RAMP), "start", 10, Terms(dry_run=True))
+    anew = move(dry, "rerandomise", 20)
+    assert [phase.kind for phase in anew.phases] == [DRY_RUN, DRY_RUN]
+    assert anew.in_dry_run
+    assert move(anew, "start", 30).phases[-1].step_at == 30
+
+
+def test_randomising_anew_stays_at_the_step_of_the_ramp():
+    raised = ramp_to(move(draft(schedule=RAMP), "start", 10), 1, 20)
+    last = move(raised, "rerandomise", 30).phases[-1]
+    assert (last.step, last.step_at, last.started_at) == (1, 20, 30)
+
+
 def test_a_hold_back_keeps_the_seed_and_goes_on_until_it_stops() -> None:
     running = move(draft(), "start", 10)
     shipped = move(running, "ship", 20, Terms(winner="green", holdback=0.1))
