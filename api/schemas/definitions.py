@@ -199,6 +199,10 @@ class RerandomiseOptions(StrictSchema):
         metadata=says("By variant, 0 for those left out; default: as they are"),
     )
     traffic = Number(validate=validate.Range(0, 1), metadata=says("Default: as it is"))
+    block_earlier = Flag(
+        load_default=False,
+        metadata=says("Sticky experiments: who was assigned before may not enter again"),
+    )
 
 
 class NoOptions(StrictSchema):
