@@ -97,6 +97,8 @@ def test_a_reader_chooses_a_segment_by_keyboard(
 ) -> None:
     segment = {"key": "pro", "name": "Customers with a plan", "condition": {"plan": "pro"}}
     assert admin.post("/api/v1/segments", json=segment).status_code == 201
+    results = admin.get(f"/api/v1/experiments/{reported}/results", params={"segment": "pro"})
+    assert results.status_code == 200  # a page waits less long
     page = signed_in(chromium, admin)
     page.resize(360)
     page.go(f"{service.url}/experiments/{reported}?lang=zh")
