@@ -253,7 +253,7 @@ def _value(value: Any) -> str:
 def _example(method: str, path: str, base: str, parameters: list[Document], *, key: bool) -> str:
     named = next((key for kind, key in KEYS.items() if path.startswith(f"{kind}/")), "new-checkout")
     url = base + path.replace("{key}", named)
-    url = url.replace("{selector}", "$SELECTOR")
+    url = url.replace("{selector}", "$SELECTOR").replace("{letter_id}", "$DEAD_LETTER")
     in_address = [one["in"] for one in parameters if one.get("name") == "client_key"]
     url = url.replace("{client_key}", "$EVENHAND_CLIENT_KEY")
     if "query" in in_address:

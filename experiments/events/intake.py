@@ -53,6 +53,27 @@ class Intake:
         deadline = time.monotonic() + DEADLINE
         writer = self._writer()
         writer.check_room(len(items))
+        records = self.settle(
+            environment, key_selector, items, sent_at=sent_at, received_at=received_at
+        )
+        statuses = writer.write(records, deadline) if records else []
+        return [
+            verdict_on(index, raw, record, status)
+            for index, (raw, record, status) in enumerate(
+                zip(items, records, statuses, strict=True)
+            )
+        ]
+
+    def settle(
+        self,
+        environment: str,
+        key_selector: str,
+        items: Sequence[Any],
+        *,
+        sent_at: Instant | None,
+        received_at: Instant,
+    ) -> list[Record]:
+        """Judge the items of a batch: what is to be stored of each, in their order."""
         clock = BatchClock(received_at, sent_at)
         read = [_placed(raw, clock) for raw in items]
         live = self._live(environment, read)
@@ -68,13 +89,7 @@ class Intake:
                     received_at=received_at,
                 )
             records.append(settled)
-        statuses = writer.write(records, deadline) if records else []
-        return [
-            _verdict(index, raw, record, status)
-            for index, (raw, record, status) in enumerate(
-                zip(items, records, statuses, strict=True)
-            )
-        ]
+        return records
 
     def close(self) -> None:
         """Commit what waits in this process and take no more."""
@@ -144,7 +159,8 @@ def _settle(
     return settle_exposure(item, known.standing, known.compiled, moment, received_at)
 
 
-def _verdict(index: int, raw: Any, record: Record, status: Status) -> Verdict:
+def verdict_on(index: int, raw: Any, record: Record, status: Status) -> Verdict:
+    """What the client is told of an item."""
     if isinstance(record, OutcomeRecord):
         reason = _CONFLICT if status == "conflict" else (None, None)
         return Verdict(index, record.event_id, status, *reason)
