@@ -19,6 +19,7 @@ from api import (
     power,
     results,
     segments,
+    tail,
 )
 from api import experiments as experiments_resource
 from api.auth import public, register_auth
@@ -32,7 +33,7 @@ from api.protocols.streams import Streams
 from api.services import EXTENSION, Services
 from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
-from experiments.events import DeadLetters, Intake
+from experiments.events import DeadLetters, Intake, Tells
 from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
 from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload import Payloads
@@ -51,6 +52,7 @@ RESOURCES = (
     holdouts,
     assignments,
     events,
+    tail,
     dead_letters,
     results,
     power,
@@ -120,7 +122,9 @@ def _compose(settings: Settings) -> Services:
     snapshots = Snapshots(database, settings.data_dir / "snapshot.json")
     experiments = Experiments(database, snapshots.refresh)
     reports = Reports(database, settings)
-    intake = Intake(database, snapshots, queue_items=settings.queue_items)
+    intake = Intake(
+        database, snapshots, queue_items=settings.queue_items, tells=Tells(settings.tail_dir)
+    )
     return Services(
         settings=settings,
         database=database,

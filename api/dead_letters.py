@@ -17,7 +17,7 @@ from experiments.definitions.errors import Invalid, Problem
 from experiments.definitions.experiment import Document
 from experiments.events import Correction, Cursor, DeadLetter, Wanted
 
-blueprint = Blueprint("dead letters", __name__, description="Events that were refused")
+blueprint = Blueprint("dead-letters", __name__, description="Events that were refused")
 
 
 @blueprint.route("/dead-letters", methods=["GET"])

@@ -12,6 +12,7 @@ from typing import IO, Any
 import click
 
 from experiments.cli.opened import actor, environment_option, open_database
+from experiments.cli.printable import printable
 from experiments.definitions.time import Instant, format_instant, parse_instant
 from experiments.events import Correction, DeadLetters, Intake, Verdict, Wanted
 from experiments.snapshot import Snapshots
@@ -60,7 +61,8 @@ def list_letters(
         page = letters.page(environment, wanted, limit=limit)
         total = letters.count(environment, wanted)
     for one in page.letters:
-        click.echo(f"{one.id}  {format_instant(one.received_at)}  {one.key_selector}  {one.detail}")
+        words = (one.id, format_instant(one.received_at), one.key_selector, printable(one.detail))
+        click.echo("  ".join(words))
     more = f", the newest {len(page.letters):,} are shown" if total > len(page.letters) else ""
     click.echo(f"{total:,} dead letters in {environment}{more}.", err=True)
 
@@ -78,7 +80,7 @@ def show_letter(letter_id: str, environment: str) -> None:
     with _opened() as letters:
         letter = letters.get(environment, letter_id)
     received = format_instant(letter.received_at)
-    click.echo(f"{letter.code}: {letter.detail}", err=True)
+    click.echo(f"{letter.code}: {printable(letter.detail)}", err=True)
     click.echo(f"received {received} with the key {letter.key_selector}", err=True)
     click.echo(letter.body)
 
@@ -203,7 +205,8 @@ def _kind(verdict: Verdict) -> str:
 
 
 def _sentence(verdict: Verdict) -> str:
-    return _kind(verdict) if verdict.detail is None else f"{_kind(verdict)}: {verdict.detail}"
+    detail = verdict.detail
+    return _kind(verdict) if detail is None else f"{_kind(verdict)}: {printable(detail)}"
 
 
 @contextmanager

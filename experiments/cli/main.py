@@ -26,6 +26,7 @@ _COMMANDS = {
     "promote": "experiments.cli.as_code:promote",
     "report": "experiments.cli.report:report",
     "serve": "experiments.cli.service:serve",
+    "tail": "experiments.cli.tail:tail",
     "tick": "experiments.cli.tick:tick",
 }
 

@@ -5,6 +5,7 @@ from experiments.events.intake import Intake
 from experiments.events.reading import MAX_ITEMS, MAX_UNIT_ID
 from experiments.events.records import DeadLetter, Verdict
 from experiments.events.replay import Correction, DeadLetters
+from experiments.events.tail import Sought, Tail, Tells
 
 __all__ = [
     "MAX_ITEMS",
@@ -14,6 +15,9 @@ __all__ = [
     "DeadLetter",
     "DeadLetters",
     "Intake",
+    "Sought",
+    "Tail",
+    "Tells",
     "Verdict",
     "Wanted",
     "list_dead_letters",

@@ -16,6 +16,7 @@ from experiments.events.dead_letters import dead_letter
 from experiments.events.reading import ExposureItem, Item, OutcomeItem, read_item
 from experiments.events.records import DeadLetter, OutcomeRecord, Record, Status, Verdict
 from experiments.events.settling import is_running, settle_exposure, settle_outcome
+from experiments.events.tail import Tells
 from experiments.events.writer import Writer
 from experiments.snapshot import Snapshots
 from experiments.store.database import DEADLINE, Database
@@ -28,12 +29,23 @@ _CONFLICT = (
 
 
 class Intake:
-    """Opens nothing until the first batch; each process has a writer of its own."""
+    """Opens nothing until the first batch; each process has a writer of its own.
 
-    def __init__(self, database: Database, snapshots: Snapshots, *, queue_items: int) -> None:
+    `tells` hears of every batch that was answered.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        snapshots: Snapshots,
+        *,
+        queue_items: int,
+        tells: Tells | None = None,
+    ) -> None:
         self._database = database
         self._snapshots = snapshots
         self._queue_items = queue_items
+        self._tells = tells
         self._writers: dict[int, Writer] = {}
 
     def take(
@@ -57,12 +69,16 @@ class Intake:
             environment, key_selector, items, sent_at=sent_at, received_at=received_at
         )
         statuses = writer.write(records, deadline) if records else []
-        return [
+        verdicts = [
             verdict_on(index, raw, record, status)
             for index, (raw, record, status) in enumerate(
                 zip(items, records, statuses, strict=True)
             )
         ]
+        if self._tells is not None:
+            answered = zip(items, records, verdicts, strict=True)
+            self._tells.tell(environment, key_selector, received_at, answered)
+        return verdicts
 
     def settle(
         self,

@@ -204,6 +204,7 @@ def test_every_example_of_the_reference_works(visitor: httpx.Client, send: Send)
         *(f"GET {experiment}", f"PATCH {experiment}", f"POST {experiment}/start"),
         *("POST /api/v1/assignments", f"POST {flags}", f"POST {flags}/{{key}}"),
         *("POST /api/v1/events", f"GET {experiment}/results"),
+        "GET /api/v1/events/tail",
         *("GET /api/v1/dead-letters", "GET /api/v1/dead-letters/{letter_id}"),
         "POST /api/v1/dead-letters/{letter_id}/replay",
         "DELETE /api/v1/dead-letters/{letter_id}",
