@@ -117,8 +117,8 @@ def replay_letters(
       evenhand dead-letters replay --all --env staging
     """
     wanted = _wanted(letter_id, code, key, since, everything=everything)
-    if body is not None and letter_id is None:
-        raise click.UsageError("--body mends one event: name its ID")
+    if letter_id is None and (body is not None or sent_at is not None):
+        raise click.UsageError("--body and --sent-at are of one event: name its ID")
     with _opened() as letters:
         if letter_id is not None:
             correction = None if body is None else Correction(_item(body))
@@ -129,7 +129,7 @@ def replay_letters(
             return
         seen: Counter[str] = Counter()
         with _progress("Replaying", letters.count(environment, wanted)) as advance:
-            for verdicts in letters.replay_all(environment, wanted, actor(), sent_at=sent_at):
+            for verdicts in letters.replay_all(environment, wanted, actor()):
                 seen.update(_kind(verdict) for verdict in verdicts)
                 advance(len(verdicts))
     for kind, number in seen.most_common():

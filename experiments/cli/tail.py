@@ -22,11 +22,15 @@ Document = dict[str, Any]
 
 
 @click.command()
-@click.option("--type", "kind", type=click.Choice(("exposure", "outcome")))
+@click.option("--type", "kind", type=click.Choice(("exposure", "outcome")), help="Only these.")
 @click.option("--experiment", help="Only exposures of this experiment.")
 @click.option("--event", help="Only outcomes of this name.")
 @click.option("--unit", help="Only this unit: an id, or type:id.")
-@click.option("--verdict", type=click.Choice(("stored", "duplicate", "conflict", "rejected")))
+@click.option(
+    "--verdict",
+    type=click.Choice(("stored", "duplicate", "conflict", "rejected")),
+    help="Only these.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--url", help="The address of a service; left out: that of this machine.")
 @click.option("--key", envvar="EVENHAND_KEY", help="A server or admin key, for --url.")

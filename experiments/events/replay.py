@@ -102,15 +102,13 @@ class DeadLetters:
             raise not_found(environment, letter_id)
         return verdict
 
-    def replay_all(
-        self, environment: str, wanted: Wanted, actor: str, *, sent_at: Instant | None = None
-    ) -> Iterator[list[Verdict]]:
+    def replay_all(self, environment: str, wanted: Wanted, actor: str) -> Iterator[list[Verdict]]:
         """Take in again what is wanted, as it is; the verdicts on a transaction's worth at a time.
 
         What others replay or discard meanwhile has no verdict here.
         """
         for letters in self._batches(environment, wanted):
-            attempts = [self._attempt(letter, None, sent_at) for letter in letters]
+            attempts = [self._attempt(letter, None, None) for letter in letters]
             yield [verdict for verdict in self._take(attempts, actor) if verdict is not None]
 
     def discard(self, environment: str, letter_id: str, actor: str) -> None:

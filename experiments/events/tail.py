@@ -120,8 +120,12 @@ class Tail:
         self._path = folder / name
         hidden = folder / f".{name}"  # until it is open: a pipe without a reader is cleared away
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
             os.mkfifo(hidden, 0o600)
+            if os.geteuid() == 0:  # the service may be somebody else, and must reach it
+                owner = folder.parent.stat()
+                for path in (folder, hidden):
+                    os.chown(path, owner.st_uid, owner.st_gid)
             self._pipe = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
             self._own_end = os.open(hidden, os.O_WRONLY | os.O_NONBLOCK)  # so that it never ends
             hidden.rename(self._path)
@@ -129,7 +133,7 @@ class Tail:
             raise Unavailable(
                 "TAIL_UNAVAILABLE",
                 f"no pipe can be made in {folder}: {error.strerror}; watch as the user of the"
-                " service, or over its address",
+                " service and with its EVENHAND_DATA_DIR, or over its address",
             ) from error
         with suppress(AttributeError, OSError):
             fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, _ROOM)

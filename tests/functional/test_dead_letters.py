@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,14 +49,15 @@ class Shop:
         result: dict[str, Any] = answer.json()["result"]
         return result
 
-    def start(self, key: str = "checkout") -> None:
+    def start(self, key: str = "checkout", started_at: str = "") -> None:
         variants = [{"key": "blue", "weight": 0.5}, {"key": "red", "weight": 0.5}]
         experiment = {"key": key, "variants": variants, "metrics": []}
         experiment["metrics"] = [{"metric": "buy", "role": "goal"}]
         metric = {"key": "buy", "kind": "conversion", "event": "buy"}
         self.admin.post("/api/v1/metrics", json=metric)
         assert self.admin.post("/api/v1/experiments", json=experiment).status_code == 201
-        assert self.admin.post(f"/api/v1/experiments/{key}/start").status_code == 200
+        begun = ["--started-at", started_at] if started_at else []
+        self.service.evenhand("experiment", "start", key, *begun)
 
     def health(self, key: str = "checkout") -> dict[str, Any]:
         health: dict[str, Any] = self.admin.get(f"/api/v1/experiments/{key}/results").json()[
@@ -301,3 +304,34 @@ answer = httpx.post(
 )
 print(answer.status_code, end="")
 """
+
+
+def test_replays_while_the_same_events_come_in_store_each_once(shop: Shop) -> None:
+    bad = [{"n": n} for n in range(20)]
+    exposures = [exposure(f"u{n}") for n in range(200)]
+    shop.send(*bad, *exposures)
+    assert len(shop.letters(limit=1000)) == 220
+    # Before they came, so that what is replayed and what is sent are the same rows.
+    shop.start(started_at=format_instant(now() - 3_600_000_000))
+
+    def send_again(seed: int) -> None:
+        order = random.Random(seed)
+        for _ in range(10):
+            some = order.sample(exposures, 60) + order.sample(bad, 5)
+            with httpx.Client(headers=shop.admin.headers) as client:
+                answer = client.post(
+                    f"{shop.service.url}/api/v1/events", json={"events": some}, timeout=60
+                )
+            assert answer.status_code == 200, answer.text
+
+    def replay(_: int) -> None:
+        shop.service.evenhand("dead-letters", "replay", "--all")
+
+    with ThreadPoolExecutor(5) as pool:
+        sending = pool.map(send_again, range(3))
+        replaying = pool.map(replay, range(2))
+        list(sending)
+        list(replaying)
+    assert shop.rows("SELECT count(*) FROM exposures") == [(200,)]
+    assert {letter["code"] for letter in shop.letters(limit=1000)} == {"TYPE_UNKNOWN"}
+    assert len(shop.letters(limit=1000)) == 20
