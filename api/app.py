@@ -6,6 +6,7 @@ from flask import Flask, Response, jsonify
 
 from api import (
     assignments,
+    dead_letters,
     docs_page,
     events,
     explain,
@@ -19,6 +20,7 @@ from api import (
     power,
     results,
     segments,
+    tail,
 )
 from api import experiments as experiments_resource
 from api.auth import public, register_auth
@@ -32,7 +34,7 @@ from api.protocols.streams import Streams
 from api.services import EXTENSION, Services
 from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
-from experiments.events import Intake
+from experiments.events import DeadLetters, Intake, Tells
 from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
 from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload import Payloads
@@ -52,6 +54,8 @@ RESOURCES = (
     assignments,
     explain,
     events,
+    tail,
+    dead_letters,
     results,
     power,
     notices,
@@ -120,6 +124,9 @@ def _compose(settings: Settings) -> Services:
     snapshots = Snapshots(database, settings.data_dir / "snapshot.json")
     experiments = Experiments(database, snapshots.refresh)
     reports = Reports(database, settings)
+    intake = Intake(
+        database, snapshots, queue_items=settings.queue_items, tells=Tells(settings.tail_dir)
+    )
     return Services(
         settings=settings,
         database=database,
@@ -131,7 +138,8 @@ def _compose(settings: Settings) -> Services:
         segments=Segments(database, snapshots.refresh),
         layers=Layers(database, snapshots.refresh),
         metrics=Metrics(database, snapshots.refresh),
-        intake=Intake(database, snapshots, queue_items=settings.queue_items),
+        intake=intake,
+        dead_letters=DeadLetters(database, intake),
         reports=reports,
         scheduler=Scheduler(database, experiments, reports, settings),
         notices=Notices(database),

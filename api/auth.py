@@ -117,6 +117,11 @@ def sent_key() -> str | None:
     return key_in(request.headers.get("Authorization", ""), request.headers.get("X-API-Key"))
 
 
+def key_in_query() -> str | None:
+    """The key that the address names, else that of the headers: a beacon can send no header."""
+    return request.args.get("client_key") or sent_key()
+
+
 def key_in(authorization: str, api_key: str | None) -> str | None:
     """The key that these two headers hold, either of which may do."""
     scheme, _, token = authorization.partition(" ")
@@ -130,7 +135,7 @@ def cross_origin(response: Response) -> Response:
     if request.method == "OPTIONS":  # a browser reads the rest from its preflight only
         response.headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
         response.headers["Access-Control-Allow-Headers"] = (
-            "authorization, x-api-key, content-type, if-none-match"
+            "authorization, x-api-key, content-type, content-encoding, if-none-match"
         )
         response.headers["Access-Control-Max-Age"] = "7200"
     return response

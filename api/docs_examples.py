@@ -83,6 +83,9 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
             }
         ]
     },
+    ("POST", "/api/v1/dead-letters/{letter_id}/replay"): {
+        "item": {"type": "outcome", "event": "purchase", "unit_id": "user-1", "value": 24.5}
+    },
     ("POST", "/api/v1/keys"): {
         "kind": "client",
         "name": "web shop",

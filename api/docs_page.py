@@ -173,7 +173,7 @@ def _operation(
             _answer(document, status, answer)
             for status, answer in sorted(operation["responses"].items())
         ),
-        example=_example(method.upper(), path, base, parameters, key=bool(who)),
+        example=_example(method.upper(), path, base, parameters, who),
     )
 
 
@@ -250,15 +250,19 @@ def _value(value: Any) -> str:
     )
 
 
-def _example(method: str, path: str, base: str, parameters: list[Document], *, key: bool) -> str:
+def _example(
+    method: str, path: str, base: str, parameters: list[Document], who: tuple[str, ...]
+) -> str:
     named = next((key for kind, key in KEYS.items() if path.startswith(f"{kind}/")), "new-checkout")
     url = base + path.replace("{key}", named)
-    url = url.replace("{selector}", "$SELECTOR")
+    url = url.replace("{selector}", "$SELECTOR").replace("{letter_id}", "$DEAD_LETTER")
     in_address = [one["in"] for one in parameters if one.get("name") == "client_key"]
+    if "admin" in who:  # with a header too, which is for every kind of key
+        in_address = []
     url = url.replace("{client_key}", "$EVENHAND_CLIENT_KEY")
     if "query" in in_address:
         url += "?client_key=$EVENHAND_CLIENT_KEY"
-    return curl(method, url, BODIES.get((method, path)), key=key and not in_address)
+    return curl(method, url, BODIES.get((method, path)), key=bool(who) and not in_address)
 
 
 def _callers(app: Flask) -> Callable[[str, str], tuple[str, ...]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 
-from api.auth import allow, cross_origin, current_actor
+from api.auth import allow, cross_origin, current_actor, key_in_query
 from api.blueprint import Blueprint
-from api.json_body import request_json
+from api.json_body import sent_json
 from api.schemas.events import BatchAnswer, EventBatch
 from api.services import services
-from experiments.definitions.errors import Invalid, Problem
+from experiments.definitions.errors import Forbidden, Invalid, Problem
 from experiments.definitions.experiment import Document
 from experiments.definitions.time import Instant, now, parse_instant
 from experiments.events import MAX_ITEMS, Verdict
@@ -21,16 +21,33 @@ blueprint.after_request(cross_origin)
 
 
 @blueprint.route("/events", methods=["POST"])
-@allow("client", "server", "admin")
+@allow("client", "server", "admin", key=key_in_query)
 @blueprint.response(200, BatchAnswer)
 @blueprint.doc(
-    requestBody={"required": True, "content": {"application/json": {"schema": EventBatch}}}
+    parameters=[
+        {
+            "in": "query",
+            "name": "client_key",
+            "schema": {"type": "string"},
+            "description": "A client key, for `navigator.sendBeacon`, which sends no headers",
+        }
+    ],
+    requestBody={
+        "required": True,
+        "description": "JSON whatever the content type, also with `Content-Encoding: gzip`",
+        "content": {"application/json": {"schema": EventBatch}},
+    },
 )
 def log_events() -> Response:
     """Log a batch; each item is judged by itself, in the order sent."""
     received_at = now()
-    items, sent_at = _read_batch(request_json())
     actor = current_actor()
+    if "client_key" in request.args and actor.kind != "client":
+        raise Forbidden(
+            "KIND_FORBIDDEN",
+            "addresses end up in logs: only a client key may stand in one, send others in a header",
+        )
+    items, sent_at = _read_batch(sent_json())
     verdicts = services().intake.take(
         actor.environment, actor.selector, items, sent_at=sent_at, received_at=received_at
     )

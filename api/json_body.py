@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from typing import Any, NoReturn
 
 from flask import Request, request
 from marshmallow import RAISE
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-MAX_BODY = 1_000_000  # bytes
+MAX_BODY = 1_000_000  # bytes, also of what a compressed body holds
+_GZIP = zlib.MAX_WBITS | 16
 
 
 class NotJson(Exception):
@@ -37,6 +40,31 @@ def parse_json(body: bytes) -> Any:
 def request_json() -> Any:
     """The body of the present request, whatever its content type claims."""
     return parse_json(request.get_data(cache=True))
+
+
+def sent_json() -> Any:
+    """The same of a body that may come compressed: `Content-Encoding: gzip`."""
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    body = request.get_data(cache=True)
+    if encoding in {"gzip", "x-gzip"}:
+        body = _inflated(body)
+    elif encoding != "identity":
+        raise UnsupportedMediaType("send the body as it is, or with `Content-Encoding: gzip`")
+    return parse_json(body)
+
+
+def _inflated(body: bytes) -> bytes:
+    """What a gzip file holds. No more than `MAX_BODY` is ever inflated, whatever it claims."""
+    inflater = zlib.decompressobj(_GZIP)
+    try:
+        inflated = inflater.decompress(body, MAX_BODY + 1)
+    except zlib.error as error:
+        raise NotJson(f"the body is not gzip: {error}") from error
+    if len(inflated) > MAX_BODY:
+        raise RequestEntityTooLarge
+    if not inflater.eof or inflater.unused_data:
+        raise NotJson("the body is not one whole gzip file")
+    return inflated
 
 
 class StrictParser(FlaskParser):

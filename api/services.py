@@ -10,7 +10,7 @@ from flask import current_app
 from api.protocols.streams import Streams
 from experiments.access import Access, Keys
 from experiments.analysis.service import Reports
-from experiments.events import Intake
+from experiments.events import DeadLetters, Intake
 from experiments.registry import Experiments, Features, Holdouts, Layers, Metrics, Segments
 from experiments.schedule import Notices, Scheduler
 from experiments.sdk_payload_modes import KeyPayloads
@@ -35,6 +35,7 @@ class Services:
     layers: Layers
     metrics: Metrics
     intake: Intake
+    dead_letters: DeadLetters
     reports: Reports
     scheduler: Scheduler
     notices: Notices

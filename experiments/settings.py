@@ -50,6 +50,11 @@ class Settings:
             scheduler_interval=_number(env, "EVENHAND_SCHEDULER_INTERVAL", _SCHEDULER_INTERVAL),
         )
 
+    @property
+    def tail_dir(self) -> Path:
+        """Where workers tell of events to who watches on this machine."""
+        return self.data_dir / "tail"
+
     def required_secret(self) -> str:
         """The secret key; `Invalid` SECRET_KEY_MISSING without one."""
         if self.secret_key:

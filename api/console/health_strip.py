@@ -44,7 +44,7 @@ def checks(document: dict[str, Any], words: Words, now: datetime) -> list[Check]
         _crossovers(health["crossovers"], words),
         _hash(health["hash_disagreement"], words),
         _excluded(health["excluded_exposures"], words),
-        _rejected(health["rejected_events"], words),
+        _rejected(health, words),
         _last_event(health, words, now, is_awaited=_is_awaited(document)),
     ]
 
@@ -130,10 +130,20 @@ def _excluded(excluded: dict[str, int], words: Words) -> Check:
     return _check(words, "excluded", WARN, value, words.list(parts))
 
 
-def _rejected(rejected: int, words: Words) -> Check:
+def _rejected(health: dict[str, Any], words: Words) -> Check:
+    rejected = health["rejected_events"]
     value = words("health.rejected.value", n=rejected)
     state = WARN if rejected else OK
-    return _check(words, "rejected", state, value, words(f"health.rejected.{state}"))
+    detail = words(f"health.rejected.{state}")
+    letters = health.get("dead_letters")  # a stored report may be older than this count
+    if letters and letters["count"]:
+        parts = [
+            words("health.rejected.part", n=number, code=code)
+            for code, number in letters["by_code"].items()
+        ]
+        naming = words("health.rejected.naming", n=letters["count"], parts=words.list(parts))
+        detail = words("sentences").join((detail, naming))
+    return _check(words, "rejected", state, value, detail)
 
 
 def _is_awaited(document: dict[str, Any]) -> bool:

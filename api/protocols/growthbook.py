@@ -12,7 +12,7 @@ from typing import Any
 from flask import Response, jsonify, request
 from marshmallow import EXCLUDE
 
-from api.auth import allow, cross_origin, current_actor, sent_key
+from api.auth import allow, cross_origin, current_actor, key_in_query
 from api.blueprint import Blueprint
 from api.problems import MEDIA_TYPE
 from api.protocols import growthbook_stream, growthbook_track
@@ -30,10 +30,6 @@ blueprint = Blueprint(
 
 def key_in_path() -> str | None:
     return (request.view_args or {}).get("client_key")
-
-
-def key_in_query() -> str | None:
-    return request.args.get("client_key") or sent_key()
 
 
 @blueprint.after_request

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from flask import Response, request
 
-from api.protocols.streams import has_left
+from api.protocols.streams import has_left, stream_response
 from api.services import Services, services
 from experiments.access import Actor
-from experiments.definitions.errors import Unavailable, Unknown
+from experiments.definitions.errors import Unknown
 from experiments.sdk_payload_modes import KeyPayload
 from experiments.snapshot import Snapshot
 
@@ -27,20 +27,12 @@ def stream(client_key: str, actor: Actor) -> Response:
     """
     ours = services()
     _payload(ours, ours.snapshots.current(), actor)
-    if not ours.streams.enter():
-        raise Unavailable(
-            "STREAMS_FULL",
-            "this worker holds as many streams as it may; poll /api/features instead, or raise"
-            " EVENHAND_THREADS",
-        )
     connection = request.environ.get("gunicorn.socket")
-    response = Response(
-        _events(ours, client_key, actor, connection), content_type="text/event-stream"
+    return stream_response(
+        ours.streams,
+        _events(ours, client_key, actor, connection),
+        instead="poll /api/features instead",
     )
-    response.call_on_close(ours.streams.leave)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
-    return response
 
 
 def _events(

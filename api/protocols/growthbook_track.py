@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.events import verdict_document
-from api.json_body import request_json
+from api.json_body import sent_json
 from api.schemas.growthbook import TrackBatch
 from api.services import services
 from experiments.access import Actor
@@ -18,7 +18,8 @@ from experiments.sdk_events import item_of
 REQUEST_BODY = {
     "required": True,
     "description": "The plugins send an array of events as text/plain; one event alone, and"
-    " `{sentAt, events}`, are taken too, whatever the content type",
+    " `{sentAt, events}`, are taken too, whatever the content type, also with"
+    " `Content-Encoding: gzip`",
     "content": {"application/json": {"schema": TrackBatch}},
 }
 
@@ -26,7 +27,7 @@ REQUEST_BODY = {
 def take(actor: Actor) -> list[Document]:
     """Store the events of the present request; one verdict for each, in their order."""
     received_at = now()
-    events, sent_at = _read(request_json())
+    events, sent_at = _read(sent_json())
     experiments = _Experiments(actor.environment)
     items = [item_of(event, experiments.find, experiments.unit_types) for event in events]
     kept = [item for item in items if item is not None]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from flask import Response
+
+from experiments.definitions.errors import Unavailable
 
 SHARE = 4  # one thread in four
 
@@ -44,6 +48,23 @@ class Streams:
     def leave(self) -> None:
         with self._lock:
             self._open -= 1
+
+
+def stream_response(streams: Streams, chunks: Iterator[bytes], *, instead: str) -> Response:
+    """Server-sent events as an open answer; `Unavailable` STREAMS_FULL where no thread is left.
+
+    `instead` says what a client may do meanwhile.
+    """
+    if not streams.enter():
+        raise Unavailable(
+            "STREAMS_FULL",
+            f"this worker holds as many streams as it may; {instead}, or raise EVENHAND_THREADS",
+        )
+    response = Response(chunks, content_type="text/event-stream")
+    response.call_on_close(streams.leave)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
+    return response
 
 
 def has_left(connection: socket.socket | None) -> bool:

@@ -50,6 +50,10 @@ def health(experiment: Experiment, found: Findings) -> Document:
         "hash_disagreement": disagreement if experiment.assignment == "internal" else None,
         "excluded_exposures": found.excluded,
         "rejected_events": found.rejected,
+        "dead_letters": {
+            "count": sum(found.dead_letters.values()),
+            "by_code": found.dead_letters,
+        },
         "last_exposure_at": _latest([arm.last_exposure_at for arm in known]),
         "last_outcome_at": _latest([arm.last_outcome_at for arm in known]),
         "events": events,

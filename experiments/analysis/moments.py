@@ -48,8 +48,14 @@ def tally(exposures: Table) -> Table:
     return exposures.group_by("variant", "mark").aggregate(exposed=ibis._.count())
 
 
-def findings(task: Task, arms: list[Row], tallies: list[Row], rejected: int) -> Findings:
-    """Read the rows of `moments` and `tally`."""
+def findings(
+    task: Task,
+    arms: list[Row],
+    tallies: list[Row],
+    rejected: int,
+    dead_letters: dict[str, int],
+) -> Findings:
+    """Read the rows of `moments` and `tally`, beside what was refused."""
     exposed = {row["variant"]: row["exposed"] for row in tallies if row["mark"] is None}
     excluded: dict[str, int] = {}
     for row in tallies:
@@ -65,6 +71,7 @@ def findings(task: Task, arms: list[Row], tallies: list[Row], rejected: int) -> 
         crossovers=0 if crossed is None else crossed["units"],
         excluded=dict(sorted(excluded.items())),
         rejected=rejected,
+        dead_letters=dead_letters,
     )
 
 

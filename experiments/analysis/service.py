@@ -258,6 +258,10 @@ class Reports:
             as_of=as_of,
             metrics=metrics,
             part=subject.part,
+            began_at=phase.started_at,
+            followed_at=next(
+                (one.started_at for one in standing.phases if one.number > phase.number), None
+            ),
         )
 
         def progress(fraction: float) -> None:

@@ -5,7 +5,7 @@ Both travel as JSON between the process that serves and the process that reads t
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from experiments.definitions.metric import Metric
@@ -38,7 +38,8 @@ class Part:
 class Task:
     """One phase of one experiment, as the log stood at `watermark` and time had come to `as_of`.
 
-    With a `part` only its units are in the report.
+    With a `part` only its units are in the report. The phase began at `began_at`, the next one at
+    `followed_at`.
     """
 
     environment: str
@@ -50,6 +51,8 @@ class Task:
     metrics: tuple[Metric, ...]
     part: Part | None = None
     grace: int = ATTRIBUTION_GRACE
+    began_at: Instant = 0
+    followed_at: Instant | None = None
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -97,12 +100,17 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that one report needs of the log. `excluded` counts exposures by their mark."""
+    """All that one report needs of the log. `excluded` counts exposures by their mark.
+
+    `rejected` counts the dead letters that name the experiment or an event of its metrics,
+    `dead_letters` by code those received in the phase that name the experiment itself.
+    """
 
     arms: tuple[Arm, ...]
     crossovers: int
     excluded: dict[str, int]
     rejected: int
+    dead_letters: dict[str, int] = field(default_factory=dict)
 
 
 def task_to_document(task: Task) -> dict[str, Any]:

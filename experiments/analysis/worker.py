@@ -90,7 +90,7 @@ def run(task: Task, source: Source, *, memory: str, scratch: str) -> Findings:
     units = _copied(connection, "units", per_unit(exposures, outcomes, task))
     arms = rows(connection, moments(units, task))
     _say({"progress": 0.9})
-    return findings(task, arms, tallies, _rejected(connection, source, task))
+    return findings(task, arms, tallies, *_refused(connection, source, task))
 
 
 def connect(source: Source, *, memory: str, scratch: str) -> Backend:
@@ -138,20 +138,34 @@ def rows(connection: Backend, table: Table) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
-def _rejected(connection: Backend, source: Source, task: Task) -> int:
-    """Count the dead letters of the environment that name the experiment or one of its events."""
+def _refused(connection: Backend, source: Source, task: Task) -> tuple[int, dict[str, int]]:
+    """How many dead letters name the experiment or one of its events, whenever they came.
+
+    Beside it, by code, those that came in the phase and name the experiment itself.
+    """
     # A body is what a client sent, which may be no JSON at all.
     events = ", ".join(_quoted(event) for event in task.events)
+    until = "" if task.followed_at is None else f"AND received_at < {task.followed_at}"
     query = f"""
-        SELECT count(*) FROM (
-            SELECT CASE WHEN json_valid(body) THEN body END AS item
-            FROM log.{_SCHEMAS[source.engine]}.dead_letters
-            WHERE environment = {_quoted(task.environment)}
-        ) WHERE item ->> '$.experiment' = {_quoted(task.experiment)}
-            OR list_contains([{events}], item ->> '$.event')
+        SELECT code, named AND received_at >= {task.began_at} {until} AS counts, count(*)
+        FROM (
+            SELECT
+                code,
+                received_at,
+                coalesce((item ->> '$.experiment') = {_quoted(task.experiment)}, false) AS named,
+                coalesce(list_contains([{events}], item ->> '$.event'), false) AS measured
+            FROM (
+                SELECT code, received_at, CASE WHEN json_valid(body) THEN body END AS item
+                FROM log.{_SCHEMAS[source.engine]}.dead_letters
+                WHERE environment = {_quoted(task.environment)}
+            )
+        )
+        WHERE named OR measured
+        GROUP BY ALL
+        ORDER BY code
     """  # noqa: S608 — quoted here; bound parameters would load pandas
-    row = connection.con.execute(query).fetchone()
-    return 0 if row is None else int(row[0])
+    found = connection.con.execute(query).fetchall()
+    return sum(n for *_, n in found), {code: n for code, counts, n in found if counts}
 
 
 def _extension(engine: str) -> str:

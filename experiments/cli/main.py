@@ -15,6 +15,7 @@ _COMMANDS = {
     "apply": "experiments.cli.as_code:apply",
     "assign": "experiments.cli.assign:assign",
     "calibrate": "experiments.cli.calibrate:calibrate_methods",
+    "dead-letters": "experiments.cli.dead_letters:dead_letters",
     "demo": "experiments.cli.demo.command:demo",
     "experiment": "experiments.cli.experiment:experiment",
     "export-definitions": "experiments.cli.as_code:export_definitions",
@@ -25,6 +26,7 @@ _COMMANDS = {
     "promote": "experiments.cli.as_code:promote",
     "report": "experiments.cli.report:report",
     "serve": "experiments.cli.service:serve",
+    "tail": "experiments.cli.tail:tail",
     "tick": "experiments.cli.tick:tick",
 }
 

@@ -72,10 +72,19 @@ def _health(document: Document, width: int) -> str:
     if excluded:
         parts.append(f"exposures not counted {excluded:,}")
     if health["rejected_events"]:
-        parts.append(f"refused events {health['rejected_events']:,}")
+        parts.append(f"refused events {health['rejected_events']:,}{_letters(health)}")
     return "\n".join(
         (_wrap(f"Units   {units}", width, 8), _wrap(f"Health  {', '.join(parts)}", width, 8))
     )
+
+
+def _letters(health: Document) -> str:
+    """Why events that name the experiment were refused in this phase."""
+    letters = health.get("dead_letters")  # a stored report may be older than this count
+    if not letters or not letters["count"]:
+        return ""
+    reasons = ", ".join(f"{code} {n:,}" for code, n in letters["by_code"].items())
+    return f" (naming the experiment: {reasons})"
 
 
 def _table(document: Document, width: int) -> str | None:

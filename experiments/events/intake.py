@@ -16,6 +16,7 @@ from experiments.events.dead_letters import dead_letter
 from experiments.events.reading import ExposureItem, Item, OutcomeItem, read_item
 from experiments.events.records import DeadLetter, OutcomeRecord, Record, Status, Verdict
 from experiments.events.settling import is_running, settle_exposure, settle_outcome
+from experiments.events.tail import Tells
 from experiments.events.writer import Writer
 from experiments.snapshot import Snapshots
 from experiments.store.database import DEADLINE, Database
@@ -28,12 +29,23 @@ _CONFLICT = (
 
 
 class Intake:
-    """Opens nothing until the first batch; each process has a writer of its own."""
+    """Opens nothing until the first batch; each process has a writer of its own.
 
-    def __init__(self, database: Database, snapshots: Snapshots, *, queue_items: int) -> None:
+    `tells` hears of every batch that was answered.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        snapshots: Snapshots,
+        *,
+        queue_items: int,
+        tells: Tells | None = None,
+    ) -> None:
         self._database = database
         self._snapshots = snapshots
         self._queue_items = queue_items
+        self._tells = tells
         self._writers: dict[int, Writer] = {}
 
     def take(
@@ -53,6 +65,31 @@ class Intake:
         deadline = time.monotonic() + DEADLINE
         writer = self._writer()
         writer.check_room(len(items))
+        records = self.settle(
+            environment, key_selector, items, sent_at=sent_at, received_at=received_at
+        )
+        statuses = writer.write(records, deadline) if records else []
+        verdicts = [
+            verdict_on(index, raw, record, status)
+            for index, (raw, record, status) in enumerate(
+                zip(items, records, statuses, strict=True)
+            )
+        ]
+        if self._tells is not None:
+            answered = zip(items, records, verdicts, strict=True)
+            self._tells.tell(environment, key_selector, received_at, answered)
+        return verdicts
+
+    def settle(
+        self,
+        environment: str,
+        key_selector: str,
+        items: Sequence[Any],
+        *,
+        sent_at: Instant | None,
+        received_at: Instant,
+    ) -> list[Record]:
+        """Judge the items of a batch: what is to be stored of each, in their order."""
         clock = BatchClock(received_at, sent_at)
         read = [_placed(raw, clock) for raw in items]
         live = self._live(environment, read)
@@ -68,13 +105,7 @@ class Intake:
                     received_at=received_at,
                 )
             records.append(settled)
-        statuses = writer.write(records, deadline) if records else []
-        return [
-            _verdict(index, raw, record, status)
-            for index, (raw, record, status) in enumerate(
-                zip(items, records, statuses, strict=True)
-            )
-        ]
+        return records
 
     def close(self) -> None:
         """Commit what waits in this process and take no more."""
@@ -144,7 +175,8 @@ def _settle(
     return settle_exposure(item, known.standing, known.compiled, moment, received_at)
 
 
-def _verdict(index: int, raw: Any, record: Record, status: Status) -> Verdict:
+def verdict_on(index: int, raw: Any, record: Record, status: Status) -> Verdict:
+    """What the client is told of an item."""
     if isinstance(record, OutcomeRecord):
         reason = _CONFLICT if status == "conflict" else (None, None)
         return Verdict(index, record.event_id, status, *reason)

@@ -59,6 +59,14 @@ def append(connection: Connection, records: Sequence[Record]) -> list[Status]:
     Where they change nothing the transaction is rolled back, so that a storm of retries costs no
     sync of the disk and does not move the watermark.
     """
+    statuses, changed = write(connection, records)
+    if not changed:
+        connection.rollback()
+    return statuses
+
+
+def write(connection: Connection, records: Sequence[Record]) -> tuple[list[Status], int]:
+    """Write the records beside whatever else the transaction does; statuses and rows changed."""
     exposures = [(n, one) for n, one in enumerate(records) if isinstance(one, ExposureRecord)]
     outcomes = [(n, one) for n, one in enumerate(records) if isinstance(one, OutcomeRecord)]
     statuses: list[Status] = ["rejected"] * len(records)
@@ -73,9 +81,7 @@ def append(connection: Connection, records: Sequence[Record]) -> list[Status]:
         )
         changed += _write_links(connection, chain.from_iterable(met), seq)
     changed += _write_letters(connection, [one for one in records if isinstance(one, DeadLetter)])
-    if not changed:
-        connection.rollback()
-    return statuses
+    return statuses, changed
 
 
 def _write_exposures(

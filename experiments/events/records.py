@@ -97,6 +97,11 @@ class DeadLetter:
     received_at: int
     body: str
 
+    @property
+    def id(self) -> str:
+        """Its name in an environment: one letter for each body and reason."""
+        return f"{self.digest}-{self.code}"
+
 
 Record = ExposureRecord | OutcomeRecord | DeadLetter
 

@@ -21,7 +21,7 @@ from experiments.events.records import Record, Status
 from experiments.store.database import DEADLINE, Database
 
 GATHER_ITEMS = 2_000  # events in one transaction, unless a single batch is larger
-_ATTEMPTS = 3
+ATTEMPTS = 3
 _DEADLOCK_OR_SERIALIZATION = {"40P01", "40001"}
 _log = logging.getLogger(__name__)
 
@@ -148,11 +148,11 @@ class Writer:
                 start = end
 
     def _append(self, records: list[Record]) -> list[Status]:
-        for _ in range(_ATTEMPTS - 1):
+        for _ in range(ATTEMPTS - 1):
             try:
                 return self._append_once(records)
             except Unavailable as error:
-                if not _lost_a_race(error):
+                if not lost_a_race(error):
                     raise
         return self._append_once(records)
 
@@ -161,7 +161,8 @@ class Writer:
             return append(connection, records)
 
 
-def _lost_a_race(error: Unavailable) -> bool:
+def lost_a_race(error: Unavailable) -> bool:
+    """Whether PostgreSQL ended a transaction for the sake of another: it may be repeated."""
     cause = error.__cause__
     state = getattr(cause.orig, "sqlstate", None) if isinstance(cause, exc.DBAPIError) else None
     return state in _DEADLOCK_OR_SERIALIZATION

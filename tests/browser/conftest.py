@@ -50,7 +50,14 @@ def send(
                     answer.read()  # a stream has no end
                 return answer
         assert headers.pop("Authorization") == "Bearer $EVENHAND_KEY"
+        if "/events/tail" in url:  # a stream has no end
+            with admin.stream(method, url, headers=headers) as answer:
+                return answer
         url = url.replace("$SELECTOR", client_key.split("_")[3])
+        if "$DEAD_LETTER" in url:
+            _ok(admin.post("/api/v1/events", json={"events": [{"type": "outcome"}]}))
+            letter = _ok(admin.get("/api/v1/dead-letters")).json()["dead_letters"][0]
+            url = url.replace("$DEAD_LETTER", letter["id"])
         return admin.request(method, url, content=body, headers=headers)
 
     return send

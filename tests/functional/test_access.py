@@ -69,6 +69,7 @@ def test_every_route_with_the_key_in_its_address_refuses_alike(app, service):
     addresses = {rule.rule: rule.methods - {"OPTIONS", "HEAD"} for rule in routes}
     assert len(addresses) == 3
     addresses["/track?client_key=<client_key>"] = {"POST"}
+    addresses["/api/v1/events?client_key=<client_key>"] = {"POST"}
     for address, methods in addresses.items():
         for method in methods:
             for key, status, code in (

@@ -86,6 +86,8 @@ def test_every_operation_keeps_its_contract(operation, service, key: str, client
             parameters["client_key"] = client_key
         if "client_key" in (case.query or {}):
             case.query["client_key"] = client_key
+        if "/events/tail" in operation.path:  # a stream has no end, unless one is asked for
+            case.query = {**(case.query or {}), "seconds": 1}
         response = case.call(base_url=service.url, headers={"Authorization": key})
         case.validate_response(response, checks=CHECKS)
 

@@ -40,6 +40,8 @@ def test_the_decision_stands_before_the_health_and_the_health_before_the_numbers
 def test_a_failed_check_shows() -> None:
     assert "sample ratio FAILED" in report_text(STATES["mismatch"](), WIDE, colour=False)
     assert "crossovers FAILED" in report_text(STATES["crossed"](), WIDE, colour=False)
+    said = "refused events 1,337 (naming the experiment: FIELD_TYPE 1, UNKNOWN_VARIANT 1,200)"
+    assert said in report_text(STATES["mismatch"](), WIDE, colour=False).replace("\n        ", " ")
     assert "FAILED" not in report_text(STATES["win"](), WIDE, colour=False)
 
 

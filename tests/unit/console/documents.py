@@ -91,6 +91,7 @@ def document(
     crossovers: int = 0,
     excluded: dict[str, int] | None = None,
     rejected: int = 0,
+    dead_letters: dict[str, int] | None = None,
     segment: Segment | None = None,
     phase: int | None = None,
     terms: dict[str, Terms] | None = None,
@@ -116,7 +117,7 @@ def document(
         at = began if verb == "start" else AS_OF - HOUR
         given = (terms or {}).get(verb, Terms(winner="treatment" if verb == "ship" else None))
         standing = move(standing, verb, at, given)
-    found = Findings(arms, crossovers, excluded or {}, rejected)
+    found = Findings(arms, crossovers, excluded or {}, rejected, dead_letters or {})
     metrics = tuple(METRICS[use["metric"]] for use in uses)
     shown = standing.phase if phase is None else standing.phases[phase - 1]
     return results(standing, shown, metrics, found, watermark=4711, as_of=AS_OF, segment=segment)
@@ -152,7 +153,12 @@ def mismatch() -> dict[str, Any]:
         (rate(5_400, 0.12), moments(5_400, 8.42, 310.0)),
         (rate(4_610, 0.13), moments(4_610, 8.9, 310.0)),
     )
-    return document(arms, rejected=37, excluded={"NOT_RUNNING": 210, "OVERRIDDEN": 4})
+    return document(
+        arms,
+        rejected=1_337,
+        dead_letters={"FIELD_TYPE": 1, "UNKNOWN_VARIANT": 1_200},
+        excluded={"NOT_RUNNING": 210, "OVERRIDDEN": 4},
+    )
 
 
 def crossed() -> dict[str, Any]:

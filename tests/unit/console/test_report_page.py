@@ -121,7 +121,9 @@ def test_excluded_and_rejected_events_are_counted_by_reason(draw: Draw) -> None:
     text = check(draw("mismatch")).all("ul", class_="checks")[0].text
     assert "214 exposures" in text
     assert "210 outside a running phase and 4 forced by an override" in text
-    assert "37 events" in text
+    assert "1,337 events" in text
+    assert "1,201 that came in this phase name the experiment" in text
+    assert "1 × FIELD_TYPE and 1,200 × UNKNOWN_VARIANT" in text
 
 
 def test_an_awkward_baseline_keeps_its_difference_and_says_why_there_is_no_lift(draw: Draw) -> None:
