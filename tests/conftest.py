@@ -187,8 +187,8 @@ StartService = Callable[..., Service]
 def running(folder: Path) -> Iterator[StartService]:
     started: list[Service] = []
 
-    def start(url: str, *, workers: int = 2, **extra: str) -> Service:
-        port = unused_port()
+    def start(url: str, *, workers: int = 2, port: int = 0, **extra: str) -> Service:
+        port = port or unused_port()
         env = {
             **os.environ,
             "EVENHAND_DATABASE_URL": url,
