@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import resource
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.faults.loader import EXPERIMENT
-from tests.faults.site import Site
+from tests.faults.site import Site, send_signal
 
 HARD_LIMIT = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 HOLD_WRITE_LOCK = """
@@ -38,7 +37,7 @@ def kill_workers(site: Site, _key: str, seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if workers := site.service.workers():
-            os.kill(workers[0], signal.SIGKILL)
+            send_signal(workers[0], signal.SIGKILL)
         time.sleep(every)
 
 

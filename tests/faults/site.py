@@ -24,6 +24,12 @@ def children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def send_signal(pid: int, number: signal.Signals) -> None:
+    """To a process that may have ended by itself."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 class Postgres:
     """A PostgreSQL server that may be stopped and frozen, as the common one may not."""
 
@@ -56,12 +62,12 @@ class Postgres:
         os.kill(postmaster, signal.SIGSTOP)  # first, so that it makes no more children
         try:
             for child in children(postmaster):
-                os.kill(child, signal.SIGSTOP)
+                send_signal(child, signal.SIGSTOP)
                 processes.append(child)
             yield
         finally:
             for process in processes:
-                os.kill(process, signal.SIGCONT)
+                send_signal(process, signal.SIGCONT)
 
     def close(self) -> None:
         self._server.cleanup()
@@ -97,7 +103,7 @@ class Site:
         """SIGKILL to the master, then to its workers: nobody can tidy up."""
         workers = self.service.workers()
         for pid in (self.service.process.pid, *workers):
-            os.kill(pid, signal.SIGKILL)
+            send_signal(pid, signal.SIGKILL)
         self.service.process.wait()
 
     @property

@@ -33,17 +33,21 @@ REFUSED = {"429", "503"}
 
 
 @pytest.mark.parametrize(
-    ("site", "scenario"),
+    ("engine", "scenario"),
     [(engine, one) for engine in ENGINES for one in SCENARIOS if engine in one.engines],
     ids=lambda value: value if isinstance(value, str) else value.name,
-    indirect=["site"],
-    scope="session",
 )
 def test_nothing_is_lost_and_nothing_doubled(
-    site: Site, scenario: Scenario, environment: str, tmp_path: Path, outcomes: list[Outcome]
+    site_of: Callable[[str], Site],
+    engine: str,
+    scenario: Scenario,
+    environment: str,
+    tmp_path: Path,
+    outcomes: list[Outcome],
 ) -> None:
     if scenario.fault is faults.fill_disk and not faults.may_mount():
         pytest.skip("no small disk may be mounted here; see `no file may be written`")
+    site = site_of(engine)
     site.define(environment)
     key = site.service.key("admin", environment)
     load = scenario.load_of(long=LONG)
