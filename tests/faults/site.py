@@ -16,12 +16,8 @@ import httpx
 
 from experiments.store.database import Database
 from experiments.store.migrate import migrate
-from tests.conftest import Service, StartService, unused_port
+from tests.conftest import Service, StartService, children_of, unused_port
 from tests.faults.loader import EXPERIMENT
-
-
-def children(pid: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def send_signal(pid: int, number: signal.Signals) -> None:
@@ -61,7 +57,7 @@ class Postgres:
         processes = [postmaster]
         os.kill(postmaster, signal.SIGSTOP)  # first, so that it makes no more children
         try:
-            for child in children(postmaster):
+            for child in children_of(postmaster):
                 send_signal(child, signal.SIGSTOP)
                 processes.append(child)
             yield

@@ -133,9 +133,10 @@ def send_again(site: Site, key: str, written: Written) -> None:
     connection = Connection(site.service.url, key)
     for body in written.unanswered():
         end = time.monotonic() + 60
-        ending, answer = "", None
+        ending, answer = connection.post("/api/v1/events", body)
         while answer is None:
-            assert time.monotonic() < end, f"a retry was not taken: {ending}"
+            assert time.monotonic() < end, f"a retry is not taken: {ending}"
+            time.sleep(0.1)
             ending, answer = connection.post("/api/v1/events", body)
     connection.close()
 
