@@ -70,10 +70,12 @@ def stop_database(site: Site, _key: str, seconds: float) -> None:
     site.wait_until_stores()
 
 
-def freeze_database(site: Site, _key: str, seconds: float) -> None:
+def freeze_database(site: Site, key: str, seconds: float) -> None:
+    """Nobody waits for the thaw: it comes after an answer."""
     assert site.postgres is not None
     with site.postgres.frozen():
         time.sleep(seconds)
+        _refuses_events(site, key, "STORE_TIMEOUT", "STORE_UNAVAILABLE")
     site.wait_until_stores()
 
 
@@ -103,10 +105,11 @@ def start_cold_with_nothing(site: Site, key: str, seconds: float) -> None:
     site.wait_until_stores()
 
 
-def _refuses_events(site: Site, key: str, code: str) -> None:
+def _refuses_events(site: Site, key: str, *codes: str) -> None:
     outcome = {"type": "outcome", "event": "refused", "unit_id": "u"}
     answer = site.ask("/api/v1/events", {"events": [outcome]}, key)
-    assert (answer.status_code, answer.json()["code"]) == (503, code)
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["code"] in codes
     assert int(answer.headers["Retry-After"]) >= 1
 
 
@@ -160,7 +163,7 @@ def limit_files(site: Site, _key: str, seconds: float) -> None:
     site.wait_until_stores()
 
 
-def hold_write_lock(site: Site, _key: str, seconds: float) -> None:
+def hold_write_lock(site: Site, key: str, seconds: float) -> None:
     """Another process writes to SQLite's file and does not come to an end."""
     file = site.url.removeprefix("sqlite:///")
     with subprocess.Popen(
@@ -171,5 +174,6 @@ def hold_write_lock(site: Site, _key: str, seconds: float) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         time.sleep(seconds)
+        _refuses_events(site, key, "STORE_TIMEOUT", "STORE_BUSY")
         holder.communicate()
     site.wait_until_stores()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -88,16 +87,20 @@ def good_events(body: dict[str, Any]) -> set[str]:
 
 
 def stored_events(database_url: str, environment: str) -> Counter[str]:
-    """How often each event is in the store."""
+    """How often each event of a loader is in the store."""
     found: Counter[str] = Counter()
     database = Database(database_url)
-    with contextlib.closing(contextlib.ExitStack()) as stack:
-        stack.callback(database.dispose)
+    try:
         with database.read() as connection:
             for kind in ("exposure", "outcome"):
-                query = sa.text(f"SELECT unit_id FROM {kind}s WHERE environment = :environment")
+                query = sa.text(
+                    f"SELECT unit_id FROM {kind}s"
+                    " WHERE environment = :environment AND unit_id LIKE 'unit-%'"
+                )
                 units = connection.execute(query, {"environment": environment}).scalars()
                 found.update(f"{kind} {unit}" for unit in units)
+    finally:
+        database.dispose()
     return found
 
 

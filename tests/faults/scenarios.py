@@ -71,7 +71,7 @@ SCENARIOS = (
     ),
     Scenario(
         "database frozen",
-        *(faults.freeze_database, 10, 3),
+        *(faults.freeze_database, 10, 1),
         engines=POSTGRESQL,
         refused=("503 STORE_TIMEOUT", "503 STORE_UNAVAILABLE"),
     ),
@@ -102,7 +102,7 @@ SCENARIOS = (
     ),
     Scenario(
         "write lock held",
-        *(faults.hold_write_lock, 10, 3),
+        *(faults.hold_write_lock, 10, 1),
         engines=SQLITE,
         refused=("503 STORE_BUSY", "503 STORE_TIMEOUT"),
     ),
