@@ -8,12 +8,13 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 CHECKED := api experiments stats tests examples benchmarks wsgi.py gunicorn.conf.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test check faults format clean
 
 help:
 	@echo 'make demo    a service with three sample experiments on http://127.0.0.1:8000'
 	@echo 'make test    everything that is checked: lint, types, import rules, tests'
 	@echo 'make check   lint, types and import rules only'
+	@echo 'make faults  break the service for minutes in every way it is tested for; print a table'
 	@echo 'make format  format the code'
 	@echo 'make clean   remove the environment and the caches (data/ stays)'
 
@@ -23,6 +24,9 @@ demo: $(VENV)/runtime
 test: check
 	@scripts/system-packages.sh chromium
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TEST_OPTIONS)
+
+faults: $(VENV)/dev
+	EVENHAND_FAULTS=long $(BIN)/python -m pytest tests/faults $(TEST_OPTIONS)
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

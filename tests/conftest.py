@@ -153,8 +153,7 @@ class Service:
 
     def workers(self) -> list[int]:
         """The process ids of gunicorn's workers."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
+        return children_of(self.process.pid)
 
     def stop(self) -> None:
         for client in self.clients:
@@ -187,8 +186,8 @@ StartService = Callable[..., Service]
 def running(folder: Path) -> Iterator[StartService]:
     started: list[Service] = []
 
-    def start(url: str, *, workers: int = 2, **extra: str) -> Service:
-        port = unused_port()
+    def start(url: str, *, workers: int = 2, port: int = 0, **extra: str) -> Service:
+        port = port or unused_port()
         env = {
             **os.environ,
             "EVENHAND_DATABASE_URL": url,
@@ -251,6 +250,11 @@ def admin(service: Service, environment: str) -> Iterator[httpx.Client]:
     """An admin in an environment of its own on the common service."""
     with service.client("admin", environment) as client:
         yield client
+
+
+def children_of(pid: int) -> list[int]:
+    """The process ids of a process's children, the oldest first."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def unused_port() -> int:

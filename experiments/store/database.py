@@ -202,4 +202,13 @@ def _unavailable(error: exc.DBAPIError) -> Exception:
         )
     if isinstance(error, exc.IntegrityError | exc.DataError | exc.ProgrammingError):
         return error
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", "")
+    if state in {"53100", "SQLITE_FULL"}:
+        return Unavailable(
+            "STORE_FULL",
+            "the disk of the database is full and nothing was stored; free space on it, then send"
+            " the request again",
+        )
+    if state == "SQLITE_BUSY":
+        return Unavailable("STORE_BUSY", "the database is busy; send the request again")
     return Unavailable("STORE_UNAVAILABLE", "the database does not answer; send the request again")

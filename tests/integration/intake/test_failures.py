@@ -30,7 +30,7 @@ def test_a_locked_store_is_unavailable_and_the_retry_doubles_nothing(sqlite_log:
     batch = [log.outcome("e1"), log.exposure(), {"bad": True}]
     with log.database.write(), pytest.raises(Unavailable) as away:
         log.take(*batch)
-    assert away.value.code in {"STORE_TIMEOUT", "STORE_UNAVAILABLE"}
+    assert away.value.code in {"STORE_TIMEOUT", "STORE_BUSY"}
     assert away.value.retry_after >= 1
     answer = log.statuses(*batch)
     assert answer[0] in {"stored", "duplicate"}
@@ -241,8 +241,9 @@ def test_full_disk_answers_and_recovers(sqlite_database: Database, make_log: Any
     with sqlite_database.read() as connection:
         limits["pages"] = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     batch = [log.outcome(f"e{n}", properties={"note": "x" * 2_000}) for n in range(50)]
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as full:
         log.take(*batch)
+    assert full.value.code == "STORE_FULL"
     assert len(log.rows(tables.outcomes)) == 1
     limits["pages"] = 1_000_000
     assert log.statuses(*batch) == ["conflict"] + ["stored"] * 49
