@@ -17,6 +17,7 @@ _COMMANDS = {
     "calibrate": "experiments.cli.calibrate:calibrate_methods",
     "demo": "experiments.cli.demo.command:demo",
     "experiment": "experiments.cli.experiment:experiment",
+    "export": "experiments.cli.exporting.command:export",
     "export-definitions": "experiments.cli.as_code:export_definitions",
     "import": "experiments.cli.importing.command:import_file",
     "init": "experiments.cli.service:init",
