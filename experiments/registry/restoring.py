@@ -28,6 +28,13 @@ _SHELVES: dict[str, Shelf[Any]] = {
 _CURRENT = tuple(kind for kind in DEFINITION_KINDS if kind not in {*HISTORY_KINDS, "environments"})
 
 
+def check_definitions(database: Database, definitions: Mapping[str, Sequence[Document]]) -> None:
+    """Raise what `restore_definitions` would raise, and write nothing."""
+    _check_readable(definitions)
+    with database.read() as connection:
+        _are_there(connection, definitions)
+
+
 def restore_definitions(
     database: Database,
     definitions: Mapping[str, Sequence[Document]],

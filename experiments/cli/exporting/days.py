@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from experiments.cli.exporting.files import Row, RowFile, new_file
 from experiments.cli.exporting.manifest import FileEntry, file_entry
-from experiments.definitions.time import DAY, SECOND
+from experiments.definitions.time import DAY
 from experiments.events.scan import ScanColumn, ScanTable
 
 ROWS_IN_FILE = 1_000_000
@@ -60,8 +61,7 @@ class DayFiles:
             yield file_entry(self._folder, opened.path, self._table.name, opened.rows)
 
     def _place(self, row: Row) -> Place:
-        midnight = row[self._at] // DAY * DAY
-        return row[0], f"{datetime.fromtimestamp(midnight // SECOND, UTC):%Y-%m-%d}"
+        return row[0], _day(row[self._at] // DAY)
 
     def _new(self, place: Place) -> _Open:
         environment, day = place
@@ -71,6 +71,12 @@ class DayFiles:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"part-{number:04}.{self._format}"
         return _Open(place, path, new_file(path, self._format, self._columns))
+
+
+@lru_cache
+def _day(number: int) -> str:
+    """The date of a day that is counted from 1970."""
+    return (date(1970, 1, 1) + timedelta(days=number)).isoformat()
 
 
 def file_columns(table: ScanTable) -> tuple[ScanColumn, ...]:

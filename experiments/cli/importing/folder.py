@@ -21,24 +21,28 @@ from experiments.cli.progress import progress
 from experiments.definitions.errors import Invalid
 from experiments.events.restore import Restored, restore
 from experiments.events.scan import SCAN_TABLES, ScanTable
-from experiments.registry.restoring import restore_definitions
+from experiments.registry.restoring import check_definitions, restore_definitions
 from experiments.store.database import Database
-from experiments.store.definition_rows import HISTORY_KINDS
+from experiments.store.definition_rows import DEFINITION_KINDS, HISTORY_KINDS
 
 _EVERY_ENVIRONMENT = "*"
+_TABLES = {one.name: one for one in SCAN_TABLES}
+_KINDS = {f"{DEFINITIONS}/{kind}": kind for kind in DEFINITION_KINDS}
 _BLOCK = 1 << 20  # bytes that are hashed at once
 
 
 def import_folder(database: Database, folder: Path) -> Restored:
     """Put an export into the store; files that an earlier attempt finished are passed over.
 
-    Definitions go in first, all or none; then the log, file by file. Raises `Invalid` where a file
-    is not what the manifest says, before anything is stored; `Conflict` DEFINITIONS_DIFFER.
+    The log goes in first, file by file, and definitions last, all at once: no schedule is to act on
+    half a log. Before anything is stored, raises `Invalid` where a file is not what the manifest
+    says, `Conflict` DEFINITIONS_DIFFER.
     """
     began = time.monotonic()
     manifest = read_manifest(folder)
+    _check_known(manifest)
     position = Position(database, _EVERY_ENVIRONMENT, manifest.id)
-    done = {step["file"] for step in position.steps}
+    done = {path for step in position.steps for path in step["files"]}
     files = [one for one in manifest.files if one.path not in done]
     if done:
         click.echo(
@@ -49,19 +53,46 @@ def import_folder(database: Database, folder: Path) -> Restored:
     with progress("Checking", sum(one.bytes for one in files)) as advance:
         for entry in files:
             _check(folder, entry, advance)
-    definitions = [one for one in files if one.table.startswith(f"{DEFINITIONS}/")]
-    written = _restore_definitions(database, folder, definitions)
-    for entry in definitions:
-        position.note({"file": entry.path, "rows": entry.rows})
-    tables = {one.name: one for one in SCAN_TABLES}
+    definitions = {_KINDS[one.table]: one for one in files if one.table in _KINDS}
+    current = {
+        kind: list(_documents(folder, entry))
+        for kind, entry in definitions.items()
+        if kind not in HISTORY_KINDS
+    }
+    check_definitions(database, current)
+
+    def store_definitions() -> int:
+        history = {
+            kind: _documents(folder, definitions[kind])
+            for kind in HISTORY_KINDS
+            if kind in definitions
+        }
+        return restore_definitions(database, current, history)
+
     total = Restored()
-    log = [one for one in files if one.table in tables]
+    log = [one for one in files if one.table in _TABLES]
     with progress("Importing", sum(one.rows for one in log)) as advance:
         for entry in log:
-            total += _restore_file(database, folder, manifest, entry, tables[entry.table], advance)
-            position.note({"file": entry.path, "rows": entry.rows})
+            total += _restore_file(database, folder, manifest.format, entry, advance)
+            position.note({"files": [entry.path]})
+    written = 0
+    if definitions:
+        written = patiently(store_definitions, "stopped at the definitions")
+        position.note({"files": [entry.path for entry in definitions.values()]})
     _summarise(written, total, time.monotonic() - began)
     return total
+
+
+def _check_known(manifest: Manifest) -> None:
+    """Refuse what this version would leave out."""
+    for table in manifest.tables:
+        known = {one.name for one in _TABLES[table.name].columns} if table.name in _TABLES else ()
+        if table.name not in {*_TABLES, *_KINDS} or not set(table.columns) <= set(known):
+            raise Invalid(
+                "EXPORT_TOO_NEW",
+                f"{table.name} was exported by Evenhand {manifest.version} with more than this"
+                " version knows; update Evenhand",
+            )
 
 
 def _check(folder: Path, entry: FileEntry, advance: Callable[[int], None]) -> None:
@@ -84,39 +115,23 @@ def _check(folder: Path, entry: FileEntry, advance: Callable[[int], None]) -> No
         )
 
 
-def _restore_definitions(database: Database, folder: Path, files: Sequence[FileEntry]) -> int:
-    if not files:
-        return 0
-    paths = {entry.table.removeprefix(f"{DEFINITIONS}/"): folder / entry.path for entry in files}
-    current = {
-        kind: list(_documents(path)) for kind, path in paths.items() if kind not in HISTORY_KINDS
-    }
-
-    def store() -> int:
-        history = {kind: _documents(paths[kind]) for kind in HISTORY_KINDS if kind in paths}
-        return restore_definitions(database, current, history)
-
-    return patiently(store, "stopped at the definitions")
-
-
-def _documents(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8", newline="\n") as file:
+def _documents(folder: Path, entry: FileEntry) -> Iterator[dict[str, Any]]:
+    with (folder / entry.path).open(encoding="utf-8", newline="\n") as file:
         yield from map(json.loads, file)
 
 
 def _restore_file(
     database: Database,
     folder: Path,
-    manifest: Manifest,
+    file_format: str,
     entry: FileEntry,
-    table: ScanTable,
     advance: Callable[[int], None],
 ) -> Restored:
+    table = _TABLES[entry.table]
     environment = (environment_of(entry.path),)
     total = Restored()
-    batches = read_rows(
-        folder / entry.path, manifest.format, file_columns(table), table.rows_at_once
-    )
+    columns = file_columns(table)
+    batches = read_rows(folder / entry.path, file_format, columns, table.rows_at_once)
     for batch in batches:
         rows = [environment + row for row in batch]
         total += patiently(
