@@ -18,6 +18,7 @@ _COMMANDS = {
     "dead-letters": "experiments.cli.dead_letters:dead_letters",
     "demo": "experiments.cli.demo.command:demo",
     "experiment": "experiments.cli.experiment:experiment",
+    "export": "experiments.cli.exporting.command:export",
     "export-definitions": "experiments.cli.as_code:export_definitions",
     "import": "experiments.cli.importing.command:import_file",
     "init": "experiments.cli.service:init",

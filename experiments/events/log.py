@@ -27,10 +27,10 @@ from experiments.events.records import (
 from experiments.store import tables
 from experiments.store.watermark import advance
 
-_NOTHING = "DO NOTHING"
+NOTHING = "DO NOTHING"
 # A sighting that counts replaces one that does not; between equals the earlier one stands.
 _COUNTS_AT_LAST = "exposures.mark IS NOT NULL AND excluded.mark IS NULL"
-_KEEP_FIRST = f"""DO UPDATE SET
+KEEP_FIRST = f"""DO UPDATE SET
   unit_type = excluded.unit_type, unit_hash = excluded.unit_hash, first_at = excluded.first_at,
   clock = excluded.clock, client_at = excluded.client_at, received_at = excluded.received_at,
   attributes = excluded.attributes, mark = excluded.mark, agrees = excluded.agrees,
@@ -40,7 +40,7 @@ _KEEP_FIRST = f"""DO UPDATE SET
 WHERE {_COUNTS_AT_LAST} OR (
   (exposures.mark IS NULL) = (excluded.mark IS NULL) AND excluded.first_at < exposures.first_at
 )"""
-_LEAST_TIME = """DO UPDATE SET first_at = excluded.first_at, change_seq = excluded.change_seq
+LEAST_TIME = """DO UPDATE SET first_at = excluded.first_at, change_seq = excluded.change_seq
 WHERE excluded.first_at < links.first_at"""
 
 _values_of = {
@@ -96,7 +96,7 @@ def _write_exposures(
         statuses[n] = "duplicate"
     best = {key: min((one for _, one in seen), key=_rank) for key, seen in sightings.items()}
     rows = [_row(tables.exposures, exposure, seq, seq) for exposure in best.values()]
-    changed = insert(connection, tables.exposures, rows, _KEEP_FIRST)
+    changed = insert(connection, tables.exposures, rows, KEEP_FIRST)
     if changed:
         created = find(connection, tables.exposures, list(best), ("created_seq",))
         for key, (created_seq,) in created.items():
@@ -121,7 +121,7 @@ def _write_outcomes(
     for n, outcome in outcomes:
         first.setdefault(_outcome_key(outcome), (n, outcome))
     rows = [_row(tables.outcomes, outcome, seq) for _, outcome in first.values()]
-    changed = insert(connection, tables.outcomes, rows, _NOTHING)
+    changed = insert(connection, tables.outcomes, rows, NOTHING)
     if changed == len(first):
         held: dict[Row, Row] = {key: (outcome.digest, seq) for key, (_, outcome) in first.items()}
     else:
@@ -140,7 +140,7 @@ def _write_outcomes(
             ]
         else:
             statuses[n] = "duplicate" if outcome.digest == digest else "conflict"
-    insert(connection, tables.outcome_ids, further, _NOTHING)
+    insert(connection, tables.outcome_ids, further, NOTHING)
     return changed
 
 
@@ -151,13 +151,13 @@ def _write_links(connection: Connection, links: Iterable[LinkRecord], seq: int) 
         if link.first_at < held.first_at:
             earliest[_link_key(link)] = link
     rows = [_row(tables.links, link, seq) for link in earliest.values()]
-    return insert(connection, tables.links, rows, _LEAST_TIME)
+    return insert(connection, tables.links, rows, LEAST_TIME)
 
 
 def _write_letters(connection: Connection, letters: list[DeadLetter]) -> int:
     distinct = {_letter_key(letter): letter for letter in letters}
     rows = [_row(tables.dead_letters, letter) for letter in distinct.values()]
-    return insert(connection, tables.dead_letters, rows, _NOTHING)
+    return insert(connection, tables.dead_letters, rows, NOTHING)
 
 
 def _row(table: Any, record: Any, *sequence: int) -> Row:

@@ -49,6 +49,19 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """As `read`, for as long as it takes: the whole store, streamed.
+
+        It blocks nobody, but SQLite's log of changes grows until it ends, and PostgreSQL cleans
+        up nothing that it may still see.
+        """
+        with self._begin(writes=False, deadline=None) as connection:
+            if not self.is_sqlite:
+                for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                    connection.execute(sa.text(f"SET LOCAL {limit} = 0"))
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that holds the write lock from its first statement on SQLite."""
         with self._begin(writes=True) as connection:
@@ -76,7 +89,7 @@ class Database:
 
     @contextmanager
     def _begin(
-        self, *, writes: bool, deadline: float = DEADLINE, **options: Any
+        self, *, writes: bool, deadline: float | None = DEADLINE, **options: Any
     ) -> Iterator[Connection]:
         engine = self.engine
         try:
@@ -174,9 +187,9 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
 
 
 @contextmanager
-def _watchdog(connection: Connection, deadline: float) -> Iterator[None]:
+def _watchdog(connection: Connection, deadline: float | None) -> Iterator[None]:
     """Shut the socket after the deadline: a frozen server cannot enforce its own time-out."""
-    if connection.dialect.name == "sqlite":
+    if deadline is None or connection.dialect.name == "sqlite":
         yield
         return
     driver: Any = connection.connection.driver_connection

@@ -6,10 +6,11 @@ import csv
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import click
 
+from experiments.cli.importing.position import LinePosition
 from experiments.cli.importing.reading import BadLine, Line
 from experiments.definitions.errors import Overloaded, Unavailable
 from experiments.definitions.time import now
@@ -21,7 +22,30 @@ SHOWN = 20
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts while the store does not answer
 
 Item = dict[str, Any]
+T = TypeVar("T")
 ItemsOf = Callable[[Line], list[Item] | BadLine]
+
+
+def patiently(store: Callable[[], T], stopped: str) -> T:
+    """Store something, again while the store is busy; `stopped` says where an end of patience is.
+
+    Raises `Unavailable` where the store stays away.
+    """
+    for pause in _PAUSES:
+        try:
+            return store()
+        except (Overloaded, Unavailable) as error:
+            if error.code == "STORE_NOT_INITIALISED":
+                raise
+            click.echo(f"{error.detail}; trying again in {pause:g} s", err=True)
+            time.sleep(pause)
+    try:
+        return store()
+    except (Overloaded, Unavailable) as error:
+        raise Unavailable(
+            error.code,
+            f"{stopped}: {error.detail}. Run the same command again later, nothing is doubled",
+        ) from error
 
 
 @dataclass(slots=True)
@@ -59,8 +83,17 @@ class BadLines:
 
 
 class Loader:
-    def __init__(self, intake: Intake, environment: str, bad_lines: BadLines) -> None:
+    """`position`, if there is one, is told from time to time up to which line all is done."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        environment: str,
+        bad_lines: BadLines,
+        position: LinePosition | None = None,
+    ) -> None:
         self.tally = Tally()
+        self._position = position
         self._intake = intake
         self._environment = environment
         self._bad_lines = bad_lines
@@ -70,7 +103,10 @@ class Loader:
 
     def load(self, lines: Iterable[Line | BadLine], items_of: ItemsOf) -> None:
         """Store the events of every line. Raises `Unavailable` where the store stays away."""
+        start = 0 if self._position is None else self._position.line
         for line in lines:
+            if line.number <= start:
+                continue
             self.tally.rows += 1
             items = line if isinstance(line, BadLine) else items_of(line)
             if isinstance(items, BadLine):
@@ -80,7 +116,11 @@ class Loader:
                 self._lines += [line] * len(items)  # type: ignore[list-item]
             if max(len(self._items), len(self._bad)) >= BATCH_ITEMS:
                 self._flush()
+                if self._position is not None:
+                    self._position.passed(line.number)
         self._flush()
+        if self._position is not None:
+            self._position.finished()
 
     def _flush(self) -> None:
         for verdict in self._take() if self._items else ():
@@ -100,22 +140,7 @@ class Loader:
 
     def _take(self) -> list[Verdict]:
         """Hand over a batch, again where the store was busy: every event has an id or a time."""
-        for pause in _PAUSES:
-            try:
-                return self._take_once()
-            except (Overloaded, Unavailable) as error:
-                if error.code == "STORE_NOT_INITIALISED":
-                    raise
-                click.echo(f"{error.detail}; trying again in {pause:g} s", err=True)
-                time.sleep(pause)
-        try:
-            return self._take_once()
-        except (Overloaded, Unavailable) as error:
-            raise Unavailable(
-                error.code,
-                f"stopped before line {self._lines[0].number}: {error.detail}. Run the same"
-                " command again later, nothing is doubled",
-            ) from error
+        return patiently(self._take_once, f"stopped before line {self._lines[0].number}")
 
     def _take_once(self) -> list[Verdict]:
         return self._intake.take(

@@ -55,7 +55,9 @@ class Survey:
     earliest: Instant | None = None
 
 
-class _Refused(Exception):
+class Refused(Exception):
+    """Why a row is no event."""
+
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
         self.code = code
@@ -78,9 +80,9 @@ def survey(lines: Iterable[Line | BadLine], mapping: Mapping) -> Survey:
             if one.column not in seen.numeric and _is_quantity(cells.get(one.column)):
                 seen.numeric.add(one.column)
         try:
-            variant = _name(cells.get(mapping.variant), "variant", mapping.variant)
+            variant = name_in(cells.get(mapping.variant), "variant", mapping.variant)
             at = _instant(cells, mapping.exposed_at)
-        except _Refused:
+        except Refused:
             continue
         seen.variants[variant] = seen.variants.get(variant, 0) + 1
         if len(seen.variants) > MOST_VARIANTS:
@@ -115,15 +117,15 @@ class UnitRows:
         """The events of a row, all or none of them."""
         try:
             return self._items(line.cells)
-        except _Refused as refused:
+        except Refused as refused:
             return line.refuse(refused.code, refused.reason)
 
     def _items(self, cells: dict[str, Any]) -> list[Item]:
         mapping = self._mapping
-        unit = _name(cells.get(mapping.unit), "unit", mapping.unit)
-        variant = _name(cells.get(mapping.variant), "variant", mapping.variant)
+        unit = name_in(cells.get(mapping.unit), "unit", mapping.unit)
+        variant = name_in(cells.get(mapping.variant), "variant", mapping.variant)
         if variant not in self._variants:
-            raise _Refused(
+            raise Refused(
                 "UNKNOWN_VARIANT",
                 f"{mapping.experiment!r} has no variant {variant!r}; it has"
                 f" {', '.join(sorted(self._variants))}",
@@ -145,17 +147,17 @@ class UnitRows:
         return items
 
 
-def _name(cell: Any, what: str, column: str) -> str:
+def name_in(cell: Any, what: str, column: str) -> str:
     """A unit or a variant as text: texts and whole numbers name things, fractions do not."""
     if cell is None or (isinstance(cell, str) and not cell.strip()):
-        raise _Refused(f"{what.upper()}_MISSING", f"no {what} in column {column!r}")
+        raise Refused(f"{what.upper()}_MISSING", f"no {what} in column {column!r}")
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool):
         return str(cell).lower()
     if isinstance(cell, int):
         return str(cell)
-    raise _Refused(
+    raise Refused(
         f"{what.upper()}_INVALID",
         f"column {column!r} holds {cell!r}; a {what} is a text or a whole number",
     )
@@ -168,11 +170,11 @@ def _timestamp(cells: dict[str, Any], column: str | None) -> str | None:
     cell = cells.get(column)
     text = cell.isoformat() if isinstance(cell, datetime) else cell
     if not isinstance(text, str) or not text.strip():
-        raise _Refused("TIMESTAMP_MISSING", f"no time in column {column!r}")
+        raise Refused("TIMESTAMP_MISSING", f"no time in column {column!r}")
     try:
         parse_instant(text)
     except (ValueError, OverflowError):
-        raise _Refused(
+        raise Refused(
             "TIMESTAMP_INVALID",
             f"column {column!r} holds {text!r}; a time has a date and an offset, such as"
             " 2026-01-31T09:30:00Z",
@@ -201,11 +203,20 @@ def _value(cell: Any, column: str, *, numeric: bool) -> float | None:
     if not numeric and word in _TRUE | _FALSE:
         return float(word in _TRUE)
     number = None if isinstance(cell, bool) else _number(cell)
-    if number is None or (not numeric and number not in {0, 1}):
-        wanted = "a number" if numeric else "true, false, yes, no, 1 or 0"
-        raise _Refused("VALUE_INVALID", f"column {column!r} holds {cell!r} where it has {wanted}")
+    if not numeric and number not in {0, 1}:
+        raise Refused(
+            "VALUE_INVALID",
+            f"column {column!r} holds {cell!r} where it has true, false, yes, no, 1 or 0",
+        )
+    return number_in(cell, column)
+
+
+def number_in(cell: Any, column: str) -> float:
+    number = None if isinstance(cell, bool) else _number(cell)
+    if number is None:
+        raise Refused("VALUE_INVALID", f"column {column!r} holds {cell!r} where it has a number")
     if not math.isfinite(number):
-        raise _Refused("VALUE_NOT_FINITE", f"column {column!r} holds {cell!r}; a value is finite")
+        raise Refused("VALUE_NOT_FINITE", f"column {column!r} holds {cell!r}; a value is finite")
     return number
 
 

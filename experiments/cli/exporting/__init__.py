@@ -1,0 +1,1 @@
+"""`evenhand export`: the whole store as files, and how such files are read again."""
