@@ -165,7 +165,9 @@ def test_columns_that_are_not_clear_are_asked_for(run: Run, tmp_path: Path) -> N
         (("exposures", "--unit", "user_id", "--experiment", "search"), 1, "COLUMN_MISSING"),
         (("exposures", "--unit", "who"), 1, "it has ts, user_id"),
         (("exposures", "--column", "value=arm"), 2, "timestamp, unit, experiment, variant"),
-        (("outcomes", "--variant", "arm"), 2, "does not go with --as outcomes"),
+        (("outcomes", "--variant", "arm"), 2, "--variant does not go with --as outcomes"),
+        (("outcomes", *told), 2, "--experiment does not go with --as outcomes"),
+        (("exposures", "--event", "buy"), 2, "--event does not go with --as exposures"),
         (("exposures", "--events"), 2, "does not go with --as"),
         (("exposures", *told, "--create"), 2, "does not go with --as"),
     ):

@@ -143,13 +143,10 @@ def import_file(
     if table is None:
         _refuse_beside("a file without --as exposures or --as outcomes", of_tables)
     if table is not None:
-        _refuse_beside(
-            "--as",
-            {
-                **{name: given[name] for name in ("--outcome", "--exposed-at", "--create")},
-                "--events": events,
-            },
-        )
+        refused = ["--outcome", "--exposed-at", "--create"]
+        refused += [] if table == "exposures" else ["--experiment", "--variant"]
+        others = {"--events": events, "--event": event if table == "exposures" else None}
+        _refuse_beside(f"--as {table}", {**{name: given[name] for name in refused}, **others})
         columns_given = _named(named, table, unit=unit, variant=variant)
         columns, items_of, position = prepare_table(
             opened.database,
@@ -291,9 +288,7 @@ def _named(
     texts: tuple[str, ...], table: TableKind, *, unit: str | None, variant: str | None
 ) -> dict[str, str]:
     """The columns by field, as they were given."""
-    short = {"unit": unit, "variant": variant if table == "exposures" else None}
-    if variant is not None and table == "outcomes":
-        raise click.UsageError("--variant does not go with --as outcomes")
+    short = {"unit": unit, "variant": variant}
     columns = {field: column for field, column in short.items() if column is not None}
     for text in texts:
         field, _, column = text.partition("=")
