@@ -15,6 +15,7 @@ _COMMANDS = {
     "apply": "experiments.cli.as_code:apply",
     "assign": "experiments.cli.assign:assign",
     "calibrate": "experiments.cli.calibrate:calibrate_methods",
+    "compact": "experiments.cli.archive:compact",
     "demo": "experiments.cli.demo.command:demo",
     "experiment": "experiments.cli.experiment:experiment",
     "export-definitions": "experiments.cli.as_code:export_definitions",
@@ -26,6 +27,7 @@ _COMMANDS = {
     "report": "experiments.cli.report:report",
     "serve": "experiments.cli.service:serve",
     "tick": "experiments.cli.tick:tick",
+    "verify": "experiments.cli.archive:verify",
 }
 
 
