@@ -75,7 +75,8 @@ def verify() -> None:
     finally:
         opened.database.dispose()
     if wrong:
-        click.echo(f"{wrong} things are wrong; see docs/archive.md for what to do.", err=True)
+        things = "One thing is" if wrong == 1 else f"{wrong} things are"
+        click.echo(f"{things} wrong; see docs/archive.md for what to do.", err=True)
         sys.exit(1)
     click.echo("The event log is whole.")
 

@@ -28,7 +28,7 @@ from experiments.store.database import Database
 from experiments.store.keys import list_environments
 from experiments.store.tables import exposures, outcome_ids, outcomes
 
-PART_ROWS = 40_000  # rows that one transaction moves: writers wait while it lasts
+PART_ROWS = 15_000  # rows that one transaction moves, and up to a page: writers wait for it
 MERGED_ROWS = 1_000_000  # rows in a file at most, unless one part has more
 
 _BY_TABLE = (exposures, outcomes)
@@ -79,6 +79,7 @@ class Archive:
             for one in self._environments(environment):
                 for table in _BY_TABLE:
                     done += self._compact_table(mover, held, table, one, before, progress)
+                self._merge(mover, one)
             mover.sweep()
         return done
 
@@ -120,7 +121,6 @@ class Archive:
                 if mover.move([mover.prepare(part) for part in parts]):
                     moved = replace(moved, rows=moved.rows + len(parts[0].rows))
                 progress(moved)
-            self._merge_day(mover, environment, day)
             yield moved
 
     def _parts(self, table: sa.Table, day: str, pages: list[Page]) -> Iterator[list[Part]]:
@@ -138,14 +138,14 @@ class Archive:
                 yield parts
                 rows, further = [], []
 
-    def _merge_day(self, mover: Mover, environment: str, day: str) -> None:
+    def _merge(self, mover: Mover, environment: str) -> None:
+        """Make few files of the many of each day."""
         with self._database.read() as connection:
             live = manifest.list_files(connection, manifest.LIVE, environment)
-        by_table: dict[str, list[ArchiveFile]] = {}
+        of_a_day: dict[tuple[str, str], list[ArchiveFile]] = {}
         for file in live:
-            if file.day == day:
-                by_table.setdefault(file.log_table, []).append(file)
-        for files in by_table.values():
+            of_a_day.setdefault((file.day, file.log_table), []).append(file)
+        for files in of_a_day.values():
             for group in _groups(files):
                 mover.merge(group)
 
@@ -156,11 +156,13 @@ def closed_before(at: Instant, days: int) -> Instant:
 
 
 def _groups(files: list[ArchiveFile]) -> Iterator[list[ArchiveFile]]:
-    """Files that fit into one, where there are several; the smallest first."""
+    """Files that fit into one, the smallest first."""
     group: list[ArchiveFile] = []
     for file in sorted(files, key=lambda one: one.row_count):
         if sum(one.row_count for one in group) + file.row_count > MERGED_ROWS:
-            break
+            if len(group) > 1:
+                yield group
+            group = []
         group.append(file)
     if len(group) > 1:
         yield group

@@ -26,6 +26,8 @@ ROW_GROUP = 131_072  # rows
 _SORTED_BY = "unit_hash"  # what reports join by
 _IN_PATH = "environment"
 
+Cells = dict[str, Sequence[Any]]  # the values of each column
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -54,19 +56,17 @@ def new_path(table: sa.Table, environment: str, day: str) -> str:
     return f"{table.name}/{_IN_PATH}={environment}/day={day}/{new_id()}.parquet"
 
 
-def columns_of(table: sa.Table) -> list[sa.Column[Any]]:
-    return [column for column in table.columns if column.name != _IN_PATH]
+def cells_of(table: sa.Table, rows: Sequence[Sequence[Any]]) -> Cells:
+    """Rows that hold every column of the table in its order, column by column."""
+    names = (column.name for column in table.columns)
+    return dict(zip(names, zip(*rows, strict=True), strict=True))
 
 
-def arrow_of(table: sa.Table, rows: Sequence[Sequence[Any]]) -> pa.Table:
-    """Rows that hold `columns_of` the table in their order, as Arrow."""
-    columns = columns_of(table)
-    names = [column.name for column in columns]
-    values = zip(*rows, strict=True) if rows else ([] for _ in columns)
-    arrays = [
-        pa.array(cells, _arrow_type(column)) for column, cells in zip(columns, values, strict=True)
-    ]
-    return pa.table(arrays, names=names)
+def arrow_of(table: sa.Table, cells: Cells) -> pa.Table:
+    """What a file holds of the rows: all but what is in its path."""
+    columns = [column for column in table.columns if column.name != _IN_PATH]
+    arrays = [pa.array(cells[column.name], _arrow_type(column)) for column in columns]
+    return pa.table(arrays, names=[column.name for column in columns])
 
 
 def write_file(path: Path, rows: pa.Table) -> Written:

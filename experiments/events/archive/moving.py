@@ -16,13 +16,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from experiments.definitions.errors import Conflict, EvenhandError, Unavailable
+from experiments.definitions.errors import Conflict, Unavailable
 from experiments.definitions.time import Instant
 from experiments.events.archive import manifest
 from experiments.events.archive.files import (
+    Cells,
     Written,
     arrow_of,
-    columns_of,
+    cells_of,
     new_path,
     read_file,
     remove_file,
@@ -48,7 +49,7 @@ WHERE (excluded.counts AND NOT archived_exposures.counts)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of one day of one table, `columns_of` it, on their way; `file` is where they lie."""
+    """Rows of one day of one table, every column of it, on their way; at least one."""
 
     table: sa.Table
     environment: str
@@ -58,11 +59,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A part that is written to a file which no reader knows yet."""
+    """A part that is written to a file which no reader knows yet.
+
+    `keys` name the rows that leave the table, as they were read; `known` is what the intake knows
+    them by afterwards.
+    """
 
     part: Part
     path: str
     written: Written
+    newest: int
+    keys: list[Row]
+    known: list[Row]
 
 
 class Mover:
@@ -100,8 +108,13 @@ class Mover:
 
     def prepare(self, part: Part) -> Prepared:
         """Announce and write the file of a part."""
-        path = self._announce(part.table, part.environment, part.day)
-        return Prepared(part, path, self._write(path, arrow_of(part.table, part.rows)))
+        table = part.table
+        cells = cells_of(table, part.rows)
+        path = self._announce(table, part.environment, part.day)
+        written = self._write(path, arrow_of(table, cells))
+        changed_by = cells["change_seq"]
+        keys = [*zip(*(cells[name] for name in primary_key(table)), changed_by, strict=True)]
+        return Prepared(part, path, written, max(changed_by), keys, _known(table, cells))
 
     def move(self, prepared: Sequence[Prepared]) -> bool:
         """Put prepared files into the archive and take their rows out of the tables, all or none.
@@ -162,16 +175,14 @@ class Mover:
         return path
 
     def _move_rows(self, connection: Connection, prepared: Prepared) -> None:
-        part = prepared.part
-        columns = [column.name for column in columns_of(part.table)]
-        seq = columns.index("change_seq")
-        key = [columns.index(name) for name in primary_key(part.table)[1:]]
-        keys = [(part.environment, *(row[n] for n in key), row[seq]) for row in part.rows]
-        if delete(connection, part.table, keys) != len(keys):
+        table, environment = prepared.part.table, prepared.part.environment
+        if delete(connection, table, prepared.keys) != len(prepared.keys):
             raise _Changed
-        _remember(connection, part, columns)
-        newest = max(row[seq] for row in part.rows)
-        self._admit(connection, part.environment, prepared.path, prepared.written, newest)
+        if table is tables.exposures:
+            insert(connection, tables.archived_exposures, prepared.known, _BETTER)
+        elif table is tables.outcomes:
+            insert(connection, tables.archived_outcomes, prepared.known, _NOTHING)
+        self._admit(connection, environment, prepared.path, prepared.written, prepared.newest)
 
     @staticmethod
     def _admit(
@@ -191,27 +202,15 @@ class Mover:
         return read_file(path)
 
 
-class _Changed(EvenhandError):
+class _Changed(Exception):
     """A row is not what was read: the transaction is rolled back."""
 
-    def __init__(self) -> None:
-        super().__init__("ARCHIVE_ROW_CHANGED", "a row was changed while it was archived")
 
-
-def _remember(connection: Connection, part: Part, columns: Sequence[str]) -> None:
-    """Keep by what the intake knows the events again."""
-    if part.table is tables.exposures:
-        picked = [
-            columns.index(n)
-            for n in ("experiment", "phase", "unit_id", "variant", "first_at", "received_at")
-        ]
-        mark = columns.index("mark")
-        rows: list[Row] = []
-        for row in part.rows:
-            *key, first_at, received_at = (row[n] for n in picked)
-            rows.append((part.environment, *key, row[mark] is None, first_at, received_at))
-        insert(connection, tables.archived_exposures, rows, _BETTER)
-    elif part.table is tables.outcomes:
-        picked = [columns.index(n) for n in ("event_id", "digest", "received_at")]
-        known = [(part.environment, *(row[n] for n in picked)) for row in part.rows]
-        insert(connection, tables.archived_outcomes, known, _NOTHING)
+def _known(table: sa.Table, cells: Cells) -> list[Row]:
+    """What the intake knows the rows by once they have left the table."""
+    if table is tables.outcomes:
+        return [*zip(*(cells[column.name] for column in tables.archived_outcomes.c), strict=True)]
+    if table is tables.exposures:
+        more = {**cells, "counts": [mark is None for mark in cells["mark"]]}
+        return [*zip(*(more[column.name] for column in tables.archived_exposures.c), strict=True)]
+    return []

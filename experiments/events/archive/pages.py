@@ -9,12 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from experiments.definitions.time import DAY, Instant
-from experiments.events.archive.files import columns_of, start_of
+from experiments.events.archive.files import start_of
 from experiments.events.bulk import Row
 from experiments.store.database import Database
 from experiments.store.tables import outcome_ids, outcomes
 
-PAGE = 20_000  # rows
+PAGE = 10_000  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def closed_days(
 
 
 def rows_of(database: Database, table: sa.Table, page: Page, day: str) -> list[Sequence[Any]]:
-    """The rows of the page that were received on a day: `columns_of` the table."""
+    """The rows of the page that were received on a day, with every column."""
     query = sa.select(*_selected(table)).where(page.of(table), _received_on(table, day))
     with database.read() as connection:
         return list(connection.execute(query).all())
@@ -100,5 +100,5 @@ def _selected(table: sa.Table) -> list[sa.ColumnElement[Any]]:
     """JSON as the text that is stored."""
     return [
         sa.cast(column, sa.Text) if isinstance(column.type, sa.JSON) else column
-        for column in columns_of(table)
+        for column in table.columns
     ]

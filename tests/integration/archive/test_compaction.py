@@ -190,6 +190,16 @@ def test_the_parts_of_a_day_become_one_file(log, monkeypatch: pytest.MonkeyPatch
     assert log.faults() == []
 
 
+def test_a_large_day_becomes_several_files(log, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compaction, "PART_ROWS", 50)
+    monkeypatch.setattr(compaction, "MERGED_ROWS", 120)
+    monkeypatch.setattr("experiments.events.archive.pages.PAGE", 50)
+    log.take(*(log.outcome(f"u{n}", f"e{n}") for n in range(500)), day=20)
+    log.archive.compact(log.closed())
+    assert sorted(file["row_count"] for file in log.files()) == [100] * 5
+    assert log.faults() == []
+
+
 def test_only_the_named_environment_is_archived(log):
     fill(log, days=(20,))
     assert log.archive.compact(log.closed(), "staging") == []
