@@ -65,7 +65,12 @@ class Log:
     def take(self, *items: dict[str, Any], day: int, hour: int = 12) -> list[Verdict]:
         """Take items that come `day` days before today."""
         at = TODAY - day * DAY + hour * HOUR
-        return self.intake.take(ENV, "selector", items, sent_at=None, received_at=at)
+        batches = (items[n : n + 200] for n in range(0, len(items), 200))
+        return [
+            verdict
+            for batch in batches
+            for verdict in self.intake.take(ENV, "selector", batch, sent_at=None, received_at=at)
+        ]
 
     def statuses(self, *items: dict[str, Any], day: int, hour: int = 12) -> list[str]:
         return [verdict.status for verdict in self.take(*items, day=day, hour=hour)]
