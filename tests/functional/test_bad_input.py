@@ -35,7 +35,7 @@ def button(admin: httpx.Client) -> None:
         b'{"events": [{"value": 1e999}]}',
         b'{"events": [{"value": ' + b"9" * 5000 + b"}]}",
         b'{"events": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-        gzip.compress(b'{"events": []}'),
+        gzip.compress(b'{"events": []}', mtime=0),
     ],
 )
 @pytest.mark.parametrize("path", [EVENTS, "/api/v1/assignments", "/api/v1/experiments"])

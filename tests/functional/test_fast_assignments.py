@@ -209,7 +209,7 @@ def test_odd_lengths_are_answered_alike(sides: Sides, body: dict, stated: str):
         (b'\xef\xbb\xbf{"unit_id":"a"}', 400),
         (b'{"unit_id":"\xff"}', 400),
         (b"[" * 100_000, 400),
-        (gzip.compress(b'{"unit_id":"a"}'), 400),
+        (gzip.compress(b'{"unit_id":"a"}', mtime=0), 400),
         (b'{"unit_id":"a","attributes":{"s":"\\ud800"}}', 422),
         (b'{"unit_id":"a\\u0000"}', 422),
         (b'{"unit_id":"' + b"a" * 256 + b'"}', 200),
