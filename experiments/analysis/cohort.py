@@ -12,7 +12,7 @@ from experiments.analysis.task import Task
 
 SERVER = "server"  # the clock of an event that only the server has timed
 
-_COLUMNS = {
+COLUMNS = {
     "exposures": {
         "environment": "string",
         "experiment": "string",
@@ -55,12 +55,17 @@ _COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The tables of the event log, on any engine that Ibis speaks to."""
+    """The tables of the event log, on any engine that Ibis speaks to.
+
+    `repeats`: an exposure may stand there several times, as it was archived and as it was seen
+    again; the one that stands is that which a single table would have kept.
+    """
 
     exposures: Table
     outcomes: Table
     outcome_ids: Table
     links: Table
+    repeats: bool = False
 
 
 def log_in(database: str, catalog: str | None = None) -> Log:
@@ -68,7 +73,7 @@ def log_in(database: str, catalog: str | None = None) -> Log:
     return Log(
         **{
             name: ibis.table(columns, name=name, catalog=catalog, database=database)
-            for name, columns in _COLUMNS.items()
+            for name, columns in COLUMNS.items()
         }
     )
 
@@ -79,13 +84,16 @@ def exposures_of(log: Log, task: Task) -> Table:
     For a part of the units they are `described`, as `experiments.analysis.part` needs them.
     """
     seen = log.exposures
-    more = {} if task.part is None else {"described": described(seen.attributes, task.part)}
-    return seen.filter(
+    seen = seen.filter(
         seen.environment == task.environment,
         seen.experiment == task.experiment,
         seen.phase == task.phase,
         seen.created_seq <= task.watermark,
-    ).select(
+    )
+    if log.repeats:
+        seen = _standing(seen)
+    more = {} if task.part is None else {"described": described(seen.attributes, task.part)}
+    return seen.select(
         "unit_hash",
         "variant",
         "first_at",
@@ -94,6 +102,16 @@ def exposures_of(log: Log, task: Task) -> Table:
         agrees=seen.agrees.cast("int32"),
         **more,
     )
+
+
+def _standing(seen: Table) -> Table:
+    """Of each unit and variant the first exposure that counts, else the first one."""
+    order = ibis.window(
+        group_by=[seen.unit_hash, seen.variant],
+        order_by=[seen.mark.notnull(), seen.first_at, seen.created_seq],
+    )
+    ranked = seen.mutate(place=ibis.row_number().over(order))
+    return ranked.filter(ranked.place == 0)
 
 
 def outcomes_of(log: Log, task: Task, *, several_ids: bool) -> Table:

@@ -62,6 +62,7 @@ def read_log(
             "source": asdict(source),
             "memory": settings.analysis_memory,
             "scratch": scratch,
+            "archive": str(settings.archive.absolute()),
         }
         deadline = time.monotonic() + settings.analysis_deadline
         with (Path(scratch) / "stderr").open("w+", encoding="utf-8") as complaints:

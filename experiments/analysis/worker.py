@@ -4,9 +4,9 @@ DuckDB's scanner carries a SQLite library of its own, and closing its file drops
 that a library already in the process holds on it. So DuckDB lives in this process alone, which
 never opens the store through `sqlite3`, and leaves with its report.
 
-Standard input: one JSON line {"task", "source", "memory", "scratch"}, then nothing until the
-parent closes it. Standard output: JSON lines of {"progress": 0…1}, the last of them either
-{"findings"} or {"error": text}.
+Standard input: one JSON line {"task", "source", "memory", "scratch", "archive"}, then nothing
+until the parent closes it. Standard output: JSON lines of {"progress": 0…1}, the last of them
+either {"findings"} or {"error": text}.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -26,11 +27,12 @@ import ibis
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table
 
+from experiments.analysis.archive import live_files, quoted, whole_log
 from experiments.analysis.cohort import (
+    Log,
     exposures_of,
     further_ids,
     links_to,
-    log_in,
     outcomes_of,
 )
 from experiments.analysis.moments import Row, findings, moments, tally
@@ -43,6 +45,9 @@ from experiments.analysis.task import (
     findings_to_document,
     task_from_document,
 )
+from experiments.store.archive_lock import reading
+
+_Asked = Callable[[Table], bool]  # whether a table has any row
 
 _BATCH = 2000  # descriptions of units, each of a few kilobytes at most as a rule
 
@@ -58,6 +63,7 @@ def main() -> int:
             Source(**order["source"]),
             memory=order["memory"],
             scratch=order["scratch"],
+            archive=order["archive"],
         )
     except (duckdb.Error, OSError) as error:
         _say({"error": f"{type(error).__name__}: {error}"})
@@ -66,20 +72,16 @@ def main() -> int:
     return 0
 
 
-def run(task: Task, source: Source, *, memory: str, scratch: str) -> Findings:
+def run(task: Task, source: Source, *, memory: str, scratch: str, archive: str) -> Findings:
     connection = connect(source, memory=memory, scratch=scratch)
-    log = log_in(_SCHEMAS[source.engine], catalog="log")
     _say({"progress": 0.1})
-    several_ids = any(
-        rows(connection, table.limit(1)) for table in (further_ids(log, task), links_to(log, task))
-    )
     # A scan of SQLite has one thread, and so has all that is joined to it in the same breath: the
     # columns and rows that are needed come over first, and all threads work on the copy.
-    with ThreadPoolExecutor() as pool:
+    with reading(Path(archive)), ThreadPoolExecutor() as pool:
         exposures, outcomes = pool.map(
-            partial(_copied, connection),
+            partial(_copied_whole, connection, source, task, archive),
             ("seen", "done"),
-            (exposures_of(log, task), outcomes_of(log, task, several_ids=several_ids)),
+            (_exposures, _outcomes),
         )
     if task.part is not None:
         first = _copied(connection, "first", first_exposures(exposures))
@@ -105,9 +107,46 @@ def connect(source: Source, *, memory: str, scratch: str) -> Backend:
     if source.password is not None:
         os.environ["PGPASSWORD"] = source.password
     raw = duckdb.connect(config=settings)
-    raw.execute(f"LOAD {_quoted(_extension(source.engine))}")
-    raw.execute(f"ATTACH {_quoted(source.location)} AS log (TYPE {source.engine}, READ_ONLY)")
+    raw.execute(f"LOAD {quoted(_extension(source.engine))}")
+    raw.execute(f"ATTACH {quoted(source.location)} AS log (TYPE {source.engine}, READ_ONLY)")
     return ibis.duckdb.from_connection(raw)
+
+
+def _copied_whole(
+    connection: Backend,
+    source: Source,
+    task: Task,
+    archive: str,
+    name: str,
+    choose: Callable[[Log, Task, _Asked], Table],
+) -> Table:
+    """What `choose` takes from the hot tables and the archive, which make one log together.
+
+    Whoever reads holds the archive's lock; where there is no such folder yet, or no such locks,
+    the manifest tells whether rows have moved between the two while they were copied.
+    """
+    schema = _SCHEMAS[source.engine]
+    with connection.con.cursor() as cursor:
+
+        def ask(table: Table) -> bool:
+            return cursor.execute(connection.compile(table.limit(1))).fetchone() is not None
+
+        while True:
+            files = live_files(cursor, schema, task.environment)
+            log = whole_log(cursor, schema, task.environment, archive, files)
+            table = choose(log, task, ask)
+            cursor.execute(f"CREATE OR REPLACE TABLE {name} AS {connection.compile(table)}")
+            if live_files(cursor, schema, task.environment) == files:
+                return ibis.table(table.schema(), name=name)
+
+
+def _exposures(log: Log, task: Task, _ask: _Asked) -> Table:
+    return exposures_of(log, task)
+
+
+def _outcomes(log: Log, task: Task, ask: _Asked) -> Table:
+    several_ids = ask(further_ids(log, task)) or ask(links_to(log, task))
+    return outcomes_of(log, task, several_ids=several_ids)
 
 
 def _copied(connection: Backend, name: str, table: Table) -> Table:
@@ -144,7 +183,7 @@ def _refused(connection: Backend, source: Source, task: Task) -> tuple[int, dict
     Beside it, by code, those that came in the phase and name the experiment itself.
     """
     # A body is what a client sent, which may be no JSON at all.
-    events = ", ".join(_quoted(event) for event in task.events)
+    events = ", ".join(quoted(event) for event in task.events)
     until = "" if task.followed_at is None else f"AND received_at < {task.followed_at}"
     query = f"""
         SELECT code, named AND received_at >= {task.began_at} {until} AS counts, count(*)
@@ -152,12 +191,12 @@ def _refused(connection: Backend, source: Source, task: Task) -> tuple[int, dict
             SELECT
                 code,
                 received_at,
-                coalesce((item ->> '$.experiment') = {_quoted(task.experiment)}, false) AS named,
+                coalesce((item ->> '$.experiment') = {quoted(task.experiment)}, false) AS named,
                 coalesce(list_contains([{events}], item ->> '$.event'), false) AS measured
             FROM (
                 SELECT code, received_at, CASE WHEN json_valid(body) THEN body END AS item
                 FROM log.{_SCHEMAS[source.engine]}.dead_letters
-                WHERE environment = {_quoted(task.environment)}
+                WHERE environment = {quoted(task.environment)}
             )
         )
         WHERE named OR measured
@@ -173,10 +212,6 @@ def _extension(engine: str) -> str:
     package = files(f"duckdb_extension_{engine}_scanner")
     version = f"v{duckdb.__version__}"
     return str(package / "extensions" / version / f"{engine}_scanner.duckdb_extension")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _say(line: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ _COMMANDS = {
     "apply": "experiments.cli.as_code:apply",
     "assign": "experiments.cli.assign:assign",
     "calibrate": "experiments.cli.calibrate:calibrate_methods",
+    "compact": "experiments.cli.archive:compact",
     "dead-letters": "experiments.cli.dead_letters:dead_letters",
     "demo": "experiments.cli.demo.command:demo",
     "experiment": "experiments.cli.experiment:experiment",
@@ -29,6 +30,7 @@ _COMMANDS = {
     "serve": "experiments.cli.service:serve",
     "tail": "experiments.cli.tail:tail",
     "tick": "experiments.cli.tick:tick",
+    "verify": "experiments.cli.archive:verify",
 }
 
 

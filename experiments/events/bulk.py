@@ -45,6 +45,16 @@ def find(
     return {tuple(row[:width]): tuple(row[width:]) for row in found}
 
 
+def delete(connection: Connection, table: sa.Table, keys: Sequence[Row]) -> int:
+    """Delete rows by primary key and `change_seq`, the last of each; the number that were there."""
+    if not keys:
+        return 0
+    statement = _delete_statement(table, connection.dialect)
+    ordered = sorted(keys)
+    parameters = ordered if _is_sqlite(connection.dialect) else (_to_json(ordered),)
+    return connection.exec_driver_sql(statement, parameters).rowcount
+
+
 def primary_key(table: sa.Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.primary_key)
 
@@ -84,3 +94,19 @@ def _find_statement(table: sa.Table, columns: tuple[str, ...], dialect: Dialect)
         )
         source = f"jsonb_array_elements(%s::jsonb) AS sent(item), {table.name} AS found"
     return f"SELECT {wanted} FROM {source} WHERE {' AND '.join(on)}"  # noqa: S608 — as above
+
+
+@cache
+def _delete_statement(table: sa.Table, dialect: Dialect) -> str:
+    names = (*primary_key(table), "change_seq")
+    if _is_sqlite(dialect):
+        where = " AND ".join(f"{name} = ?" for name in names)
+        return f"DELETE FROM {table.name} WHERE {where}"  # noqa: S608 — as above
+    on = (
+        f"{table.name}.{name} = (sent.item->>{place})::{table.c[name].type.compile(dialect)}"
+        for place, name in enumerate(names)
+    )
+    return (
+        f"DELETE FROM {table.name} USING jsonb_array_elements(%s::jsonb) AS sent(item)"  # noqa: S608
+        f" WHERE {' AND '.join(on)}"
+    )

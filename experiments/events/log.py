@@ -28,6 +28,7 @@ from experiments.store import tables
 from experiments.store.watermark import advance
 
 NOTHING = "DO NOTHING"
+_ARCHIVED = 0  # no transaction has this number
 # A sighting that counts replaces one that does not; between equals the earlier one stands.
 _COUNTS_AT_LAST = "exposures.mark IS NOT NULL AND excluded.mark IS NULL"
 KEEP_FIRST = f"""DO UPDATE SET
@@ -95,13 +96,18 @@ def _write_exposures(
         sightings[_exposure_key(exposure)].append((n, exposure))
         statuses[n] = "duplicate"
     best = {key: min((one for _, one in seen), key=_rank) for key, seen in sightings.items()}
+    archived = find(connection, tables.archived_exposures, list(best), ("counts", "first_at"))
+    for key, (counts, first_at) in archived.items():
+        if _rank(best[key]) >= (not counts, first_at):
+            del best[key]
     rows = [_row(tables.exposures, exposure, seq, seq) for exposure in best.values()]
     changed = insert(connection, tables.exposures, rows, KEEP_FIRST)
     if changed:
         created = find(connection, tables.exposures, list(best), ("created_seq",))
         for key, (created_seq,) in created.items():
-            if created_seq == seq:
-                counts = best[key].mark is None
+            counts = best[key].mark is None
+            known = key in archived and bool(archived[key][0]) == counts
+            if created_seq == seq and not known:
                 first = next(n for n, one in sightings[key] if (one.mark is None) == counts)
                 statuses[first] = "stored"
     return changed
@@ -120,12 +126,15 @@ def _write_outcomes(
     first: dict[Row, tuple[int, OutcomeRecord]] = {}
     for n, outcome in outcomes:
         first.setdefault(_outcome_key(outcome), (n, outcome))
-    rows = [_row(tables.outcomes, outcome, seq) for _, outcome in first.values()]
+    archived = find(connection, tables.archived_outcomes, list(first), ("digest",))
+    new = {key: outcome for key, (_, outcome) in first.items() if key not in archived}
+    rows = [_row(tables.outcomes, outcome, seq) for outcome in new.values()]
     changed = insert(connection, tables.outcomes, rows, NOTHING)
-    if changed == len(first):
-        held: dict[Row, Row] = {key: (outcome.digest, seq) for key, (_, outcome) in first.items()}
+    held: dict[Row, Row] = {key: (digest, _ARCHIVED) for key, (digest,) in archived.items()}
+    if changed == len(new):
+        held |= {key: (outcome.digest, seq) for key, outcome in new.items()}
     else:
-        held = find(connection, tables.outcomes, list(first), ("digest", "change_seq"))
+        held |= find(connection, tables.outcomes, list(new), ("digest", "change_seq"))
         if len(held) < len(first):  # deleted between the two statements
             raise Unavailable("STORE_BUSY", "the event log is being changed; send it again")
     further = []

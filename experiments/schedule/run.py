@@ -17,6 +17,7 @@ from experiments.definitions.time import SECOND, Instant, now
 from experiments.registry import Experiments
 from experiments.schedule import due
 from experiments.schedule.actions import Actions
+from experiments.schedule.archiving import Archiving
 from experiments.schedule.notices import Notices
 from experiments.settings import Settings
 from experiments.store.database import Database
@@ -51,6 +52,7 @@ class Scheduler:
         self._interval = settings.scheduler_interval
         self._lease = round(SECOND * max(_LEASE_LEAST, _LEASE_INTERVALS * self._interval))
         self._clock = clock
+        self._archiving = Archiving(database, settings, clock)
         self._actions = Actions(experiments, reports, Notices(database), clock, self._hold)
         self._holder = ""
         self._held_until: Instant = 0
@@ -66,6 +68,7 @@ class Scheduler:
         self._closing.set()
         if self._thread is not None:
             self._thread.join()
+        self._archiving.close()
         if self._holder:
             with suppress(Unavailable):  # the lease runs out by itself
                 release_lease(self._database, _LEASE, self._holder)
@@ -94,6 +97,7 @@ class Scheduler:
             pause = self._interval
             try:
                 if self.tick() is not None:
+                    self._archiving.attend()
                     pause = self._pause()
             except Unavailable as error:
                 _log.warning("the scheduler waits for the database: %s", error.detail)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from experiments.definitions.time import Instant
-from experiments.store.tables import api_keys, environments
+from experiments.store.tables import api_keys, environments, experiments
 
 Document = dict[str, Any]
 
@@ -90,3 +90,9 @@ def ensure_environment(connection: Connection, key: str, at: Instant) -> None:
     known = connection.execute(sa.select(environments.c.key).filter_by(key=key)).first()
     if known is None:
         connection.execute(sa.insert(environments).values(key=key, created_at=at))
+
+
+def list_environments(connection: Connection) -> list[str]:
+    """Those that have or had a key, and those that only files were imported into."""
+    named = sa.union(sa.select(environments.c.key), sa.select(experiments.c.environment))
+    return sorted(connection.execute(named).scalars())

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from experiments.definitions.time import Instant
-from experiments.store.database import Database
+from experiments.store.database import Connection, Database
 from experiments.store.tables import leases
 
 
@@ -28,6 +28,12 @@ def take_lease(database: Database, name: str, holder: str, at: Instant, until: I
             ).returning(leases.c.name)
         )
         return taken.first() is not None
+
+
+def keep_lease(connection: Connection, name: str, holder: str, until: Instant) -> bool:
+    """Renew it within a transaction that must not be committed by who has lost it."""
+    statement = sa.update(leases).where(leases.c.name == name, leases.c.holder == holder)
+    return connection.execute(statement.values(expires_at=until)).rowcount == 1
 
 
 def release_lease(database: Database, name: str, holder: str) -> None:

@@ -221,6 +221,48 @@ links = Table(
     sqlite_with_rowid=False,
 )
 
+# The Parquet files of the archive, below its folder. Who reads the log reads those that are
+# `live`; the other states are `writing`, `replaced` and `expired`. `change_seq` is that of the
+# newest row in the file, or that of the retention that took it out.
+archive_files = Table(
+    "archive_files",
+    metadata,
+    Column("environment", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("log_table", Text, nullable=False),
+    Column("day", Text, nullable=False),  # of receipt, in UTC
+    Column("row_count", BigInteger, nullable=False),
+    Column("byte_count", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("change_seq", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+# What is archived, by its identity: by these the intake tells that an event was there already.
+archived_exposures = Table(
+    "archived_exposures",
+    metadata,
+    Column("environment", Text, primary_key=True),
+    Column("experiment", Text, primary_key=True),
+    Column("phase", Integer, primary_key=True, autoincrement=False),
+    Column("unit_id", Text, primary_key=True),
+    Column("variant", Text, primary_key=True),
+    Column("counts", Boolean, nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+archived_outcomes = Table(
+    "archived_outcomes",
+    metadata,
+    Column("environment", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # What was refused, once per distinct item and reason, so that a client that retries a bad item
 # for ever does not fill the disk.
 dead_letters = Table(

@@ -23,8 +23,14 @@ from experiments.store.database import DEADLINE, Database
 _COUNTER = tables.change_counter.c.value
 _STEP = 0.01  # seconds between two looks at the transactions in flight
 
+# A change of the archive and the writing of events exclude each other, so that a writer sees each
+# row in the log or in the archive. SQLite has one writer anyway.
+_ARCHIVE_LOCK = {"lock": 7203110447}
 # xid8 has no cast to bigint; its text has.
-_TRANSACTION = sa.text("SELECT pg_current_xact_id()::text::bigint")
+_TRANSACTION = sa.text(
+    "SELECT pg_current_xact_id()::text::bigint FROM pg_advisory_xact_lock_shared(:lock)"
+)
+_EXCLUDE = sa.text("SELECT pg_advisory_xact_lock(:lock)")
 _IN_FLIGHT = sa.text(
     "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint"
     " FROM pg_current_snapshot() AS s"
@@ -36,7 +42,13 @@ def advance(connection: Connection) -> int:
     if connection.dialect.name == "sqlite":
         statement = sa.update(tables.change_counter).values(value=_COUNTER + 1).returning(_COUNTER)
         return int(connection.execute(statement).scalar_one())
-    return int(connection.execute(_TRANSACTION).scalar_one())
+    return int(connection.execute(_TRANSACTION, _ARCHIVE_LOCK).scalar_one())
+
+
+def exclude_writers(connection: Connection) -> None:
+    """Let no transaction write events until this one has ended."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_EXCLUDE, _ARCHIVE_LOCK)
 
 
 def read_watermark(database: Database) -> int:
@@ -68,7 +80,7 @@ def read_watermark(database: Database) -> int:
 def _last_change(connection: Connection, below: int) -> int:
     newest = [
         sa.select(sa.func.max(table.c.change_seq)).where(table.c.change_seq < below)
-        for table in (tables.exposures, tables.outcomes, tables.links)
+        for table in (tables.exposures, tables.outcomes, tables.links, tables.archive_files)
     ]
     found = connection.execute(sa.union_all(*newest)).scalars()
     return max((seq for seq in found if seq is not None), default=0)

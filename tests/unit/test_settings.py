@@ -14,6 +14,19 @@ def test_the_scheduler_is_on_unless_it_is_switched_off():
     assert not Settings.from_env({"EVENHAND_SCHEDULER": "off"}).scheduler
 
 
+def test_days_are_archived_where_all_services_surely_see_the_files():
+    server = {"EVENHAND_DATABASE_URL": "postgresql://host/name"}
+    assert Settings.from_env({}).compaction
+    assert not Settings.from_env(server).compaction
+    assert Settings.from_env({**server, "EVENHAND_ARCHIVE_DIR": "/shared"}).compaction
+    assert not Settings.from_env({"EVENHAND_COMPACTION": "off"}).compaction
+
+
+def test_events_are_kept_for_ever_unless_days_are_said():
+    assert Settings.from_env({}).retention_days is None
+    assert Settings.from_env({"EVENHAND_RETENTION_DAYS": "400"}).retention_days == 400
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -22,6 +35,11 @@ def test_the_scheduler_is_on_unless_it_is_switched_off():
         ("EVENHAND_SCHEDULER_INTERVAL", "0"),
         ("EVENHAND_SCHEDULER_INTERVAL", "soon"),
         ("EVENHAND_QUEUE_ITEMS", "-1"),
+        ("EVENHAND_COMPACTION", "yes"),
+        ("EVENHAND_HOT_DAYS", "0"),
+        ("EVENHAND_HOT_DAYS", "1.5"),
+        ("EVENHAND_RETENTION_DAYS", "6"),
+        ("EVENHAND_RETENTION_DAYS", "for ever"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, text: str):
