@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,7 +28,7 @@ def insert(connection: Connection, table: sa.Table, rows: Sequence[Row], on_conf
     if not rows:
         return 0
     width = len(table.primary_key)
-    ordered = sorted(rows, key=lambda row: row[:width])
+    ordered = sorted(rows, key=itemgetter(*range(width)))
     statement = _insert_statement(table, on_conflict, connection.dialect)
     parameters = ordered if _is_sqlite(connection.dialect) else (_to_json(ordered),)
     return connection.exec_driver_sql(statement, parameters).rowcount

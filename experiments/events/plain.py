@@ -1,0 +1,184 @@
+"""Many plain outcomes at once, column by column, for `reading` and `settling` in one.
+
+Items of a batch mostly have the same fields, and nothing is wrong with them. Such items are turned
+into columns, each of which is checked and converted as a whole. Where anything of a group of
+items with the same fields is out of the ordinary, the group is not plain and is read one by one,
+so that every refusal is said in one place. Plain or not, an item gives the same record.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import repeat
+from typing import Any
+
+from experiments.definitions.keys import KEY_PATTERN
+from experiments.definitions.time import parse_instants
+from experiments.events.clocks import BatchClock
+from experiments.events.event_ids import canonical_text, id_from_content, new_id
+from experiments.events.reading import MAX_DEPTH, MAX_ITEM_BYTES, MAX_NAME, MAX_UNIT_ID, is_deeper
+from experiments.events.records import OutcomeRecord
+from experiments.events.unit_hash import unit_hash, unit_hashes
+
+_NEEDED = frozenset({"type", "event", "unit_id"})
+_FIELDS = _NEEDED | {"event_id", "unit_type", "value", "timestamp", "properties"}
+_LENGTHS = {"event_id": MAX_NAME, "event": MAX_NAME, "unit_id": MAX_UNIT_ID}
+_unit_type = re.compile(KEY_PATTERN)
+
+Column = Sequence[Any]
+
+
+class _NotPlain(Exception):
+    """Something in a group is to be looked at item by item."""
+
+
+def settle_outcomes(
+    environment: str, items: Sequence[Any], clock: BatchClock
+) -> list[OutcomeRecord | None]:
+    """The record of each item that is plain, None for every other, in their order."""
+    places: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+    for place, raw in enumerate(items):
+        if type(raw) is dict and raw.get("type") == "outcome":
+            places[tuple(raw)].append(place)
+    records: list[OutcomeRecord | None] = [None] * len(items)
+    for names, group in places.items():
+        if not (_FIELDS.issuperset(names) and _NEEDED.issubset(names)):
+            continue
+        # All have their fields in the same order, so that values alone make the columns.
+        values = zip(*(items[place].values() for place in group), strict=True)
+        columns: dict[str, Column] = dict(zip(names, values, strict=True))
+        try:
+            for place, record in zip(group, _settled(environment, columns, clock), strict=True):
+                records[place] = record
+        except (_NotPlain, ValueError, OverflowError):
+            continue
+    return records
+
+
+def _settled(
+    environment: str, columns: dict[str, Column], clock: BatchClock
+) -> Iterable[OutcomeRecord]:
+    count = len(columns["type"])
+    for name, longest in _LENGTHS.items():
+        _check_texts(columns.get(name, ()), longest)
+    _check_texts(columns.get("timestamp", ()), MAX_ITEM_BYTES)
+    written = dict(columns)  # as they stand in the canonical text
+    values: Iterable[float] = repeat(1.0)
+    if "value" in columns:
+        values = _numbers(columns["value"])
+        written["value"] = list(map(repr, columns["value"]))
+    properties: Iterable[str | None] = repeat(None)
+    if "properties" in columns:
+        properties = written["properties"] = list(map(_object, columns["properties"]))
+    digests = _digests(written)
+    at: Iterable[int] = repeat(clock.received_at)
+    client_at: Iterable[int | None] = repeat(None)
+    made = (new_id() for _ in range(count))
+    if "timestamp" in columns:
+        times = parse_instants(columns["timestamp"])
+        at, client_at = _corrected(times, clock), times
+        made = (id_from_content(*pair) for pair in zip(digests, times, strict=True))
+    return map(
+        OutcomeRecord._make,
+        zip(
+            repeat(environment),
+            columns.get("event_id", made),
+            columns["event"],
+            columns.get("unit_type", repeat("id")),
+            columns["unit_id"],
+            _hashes(columns.get("unit_type"), columns["unit_id"]),
+            values,
+            at,
+            repeat("client" if "timestamp" in columns else "server"),
+            client_at,
+            repeat(clock.received_at),
+            repeat(False),
+            properties,
+            digests,
+            repeat(()),
+            repeat(()),
+        ),
+    )
+
+
+def _check_texts(column: Column, longest: int) -> None:
+    """Texts that JSON writes as they are, between quotes.
+
+    `isprintable` is narrower than that, and quick: it holds no control and no surrogate.
+    """
+    if not column:
+        return
+    _check_types(column, {str})
+    lengths = list(map(len, column))
+    joined = "".join(column)
+    if (
+        min(lengths) < 1
+        or max(lengths) > longest
+        or not joined.isprintable()
+        or '"' in joined
+        or "\\" in joined
+    ):
+        raise _NotPlain
+
+
+def _check_types(column: Column, types: set[type]) -> None:
+    if not set(map(type, column)) <= types:
+        raise _NotPlain
+
+
+def _numbers(column: Column) -> list[float]:
+    _check_types(column, {int, float})
+    numbers = list(map(float, column))
+    if not all(map(math.isfinite, numbers)):
+        raise _NotPlain
+    return numbers
+
+
+def _object(value: Any) -> str:
+    if type(value) is not dict or is_deeper(value, MAX_DEPTH - 1):
+        raise _NotPlain
+    text = canonical_text(value)
+    if "\\u0000" in text:
+        raise _NotPlain
+    return text
+
+
+def _digests(written: dict[str, Column]) -> list[str]:
+    """Those of the items' canonical texts."""
+    names = tuple(sorted(written))
+    texts = map(_template(names).__mod__, zip(*(written[name] for name in names), strict=True))
+    encoded = list(map(str.encode, texts))
+    if max(map(len, encoded)) > MAX_ITEM_BYTES:
+        raise _NotPlain
+    return [blake2b(text, digest_size=16).hexdigest() for text in encoded]
+
+
+@lru_cache
+def _template(names: tuple[str, ...]) -> str:
+    pairs = (f'"{one}":%s' if one in {"value", "properties"} else f'"{one}":"%s"' for one in names)
+    return f"{{{','.join(pairs)}}}"
+
+
+def _corrected(times: list[int], clock: BatchClock) -> list[int]:
+    skew = clock.skew
+    at = [time + skew for time in times] if skew else times
+    if min(times) < 0 or not clock.is_possible(min(at)) or not clock.is_possible(max(at)):
+        raise _NotPlain
+    return at
+
+
+def _hashes(unit_types: Column | None, unit_ids: Column) -> Sequence[int]:
+    if unit_types is None:
+        return unit_hashes("id", unit_ids)
+    _check_types(unit_types, {str})
+    distinct = set(unit_types)
+    if not all(map(_unit_type.fullmatch, distinct)):
+        raise _NotPlain
+    if len(distinct) == 1:
+        return unit_hashes(unit_types[0], unit_ids)
+    return list(map(unit_hash, unit_types, unit_ids))
