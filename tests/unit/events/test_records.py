@@ -18,6 +18,7 @@ from experiments.store import tables
     ],
 )
 def test_the_fields_are_the_columns_in_their_order(table: sa.Table, record: type):
-    columns = [name for name in table.columns.keys() if not name.endswith("_seq")]
+    names = [column.name for column in table.columns]
+    columns = [name for name in names if not name.endswith("_seq")]
     assert list(record._fields[: len(columns)]) == columns
-    assert all(name.endswith("_seq") for name in table.columns.keys()[len(columns) :])
+    assert all(name.endswith("_seq") for name in names[len(columns) :])
