@@ -13,7 +13,7 @@ from experiments.definitions.errors import Problem
 from experiments.definitions.time import Instant
 from experiments.events.clocks import BatchClock, Moment
 from experiments.events.dead_letters import dead_letter
-from experiments.events.plain import settle_outcomes
+from experiments.events.plain import read_exposures, settle_outcomes
 from experiments.events.reading import ExposureItem, Item, OutcomeItem, read_item
 from experiments.events.records import DeadLetter, OutcomeRecord, Record, Status, Verdict
 from experiments.events.settling import is_running, settle_exposure, settle_outcome
@@ -87,7 +87,10 @@ class Intake:
     def _settle_each(
         self, environment: str, key_selector: str, items: list[Any], clock: BatchClock
     ) -> Iterator[Record]:
-        read = [_placed(raw, clock) for raw in items]
+        read = [
+            _placed(read_item(raw) if plain is None else plain, clock)
+            for raw, plain in zip(items, read_exposures(items), strict=True)
+        ]
         live = self._live(environment, read)
         received_at = clock.received_at
         for raw, (item, moment) in zip(items, read, strict=True):
@@ -130,8 +133,7 @@ class Intake:
         return live
 
 
-def _placed(raw: Any, clock: BatchClock) -> tuple[Item | Problem, Moment]:
-    item = read_item(raw)
+def _placed(item: Item | Problem, clock: BatchClock) -> tuple[Item | Problem, Moment]:
     return item, clock.place(None if isinstance(item, Problem) else item.client_at)
 
 

@@ -1,9 +1,9 @@
-"""Many plain outcomes at once, column by column, for `reading` and `settling` in one.
+"""Many plain items at once, column by column: what `reading` and `settling` do one by one.
 
 Items of a batch mostly have the same fields, and nothing is wrong with them. Such items are turned
 into columns, each of which is checked and converted as a whole. Where anything of a group of
 items with the same fields is out of the ordinary, the group is not plain and is read one by one,
-so that every refusal is said in one place. Plain or not, an item gives the same record.
+so that every refusal is said in one place. Plain or not, an item gives the same.
 """
 
 from __future__ import annotations
@@ -11,26 +11,52 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeVar
 
 from experiments.definitions.keys import KEY_PATTERN
 from experiments.definitions.time import parse_instants
 from experiments.events.clocks import BatchClock
 from experiments.events.event_ids import canonical_text, id_from_content, new_id
-from experiments.events.reading import MAX_DEPTH, MAX_ITEM_BYTES, MAX_NAME, MAX_UNIT_ID, is_deeper
-from experiments.events.records import OutcomeRecord
+from experiments.events.reading import (
+    MAX_ATTRIBUTES,
+    MAX_DEPTH,
+    MAX_ITEM_BYTES,
+    MAX_NAME,
+    MAX_UNIT_ID,
+    ExposureItem,
+    is_deeper,
+)
+from experiments.events.records import OutcomeRecord, UnitId
 from experiments.events.unit_hash import unit_hash, unit_hashes
 
-_NEEDED = frozenset({"type", "event", "unit_id"})
-_FIELDS = _NEEDED | {"event_id", "unit_type", "value", "timestamp", "properties"}
-_LENGTHS = {"event_id": MAX_NAME, "event": MAX_NAME, "unit_id": MAX_UNIT_ID}
+_OPTIONAL = frozenset({"event_id", "unit_type", "timestamp"})
+_NEEDED = {
+    "exposure": frozenset({"type", "experiment", "variant", "unit_id"}),
+    "outcome": frozenset({"type", "event", "unit_id"}),
+}
+_FLAGS = {"in_experiment": True, "hash_used": True, "overridden": False}  # where it is left out
+_KNOWN = {
+    "exposure": _NEEDED["exposure"] | _OPTIONAL | _FLAGS.keys() | {"attributes"},
+    "outcome": _NEEDED["outcome"] | _OPTIONAL | {"value", "properties"},
+}
+_LENGTHS = {
+    "event_id": MAX_NAME,
+    "unit_id": MAX_UNIT_ID,
+    "timestamp": MAX_NAME,
+    "experiment": MAX_NAME,
+    "variant": MAX_NAME,
+    "event": MAX_NAME,
+}
+_ATTRIBUTES_BYTES = MAX_ITEM_BYTES - 8_192  # the other fields of an exposure take less than these
 _unit_type = re.compile(KEY_PATTERN)
 
 Column = Sequence[Any]
+Columns = dict[str, Column]
+T = TypeVar("T")
 
 
 class _NotPlain(Exception):
@@ -40,33 +66,72 @@ class _NotPlain(Exception):
 def settle_outcomes(
     environment: str, items: Sequence[Any], clock: BatchClock
 ) -> list[OutcomeRecord | None]:
-    """The record of each item that is plain, None for every other, in their order."""
+    """The record of each outcome that is plain, None for every other item, in their order."""
+    return _by_columns(items, "outcome", lambda columns: _settled(environment, columns, clock))
+
+
+def read_exposures(items: Sequence[Any]) -> list[ExposureItem | None]:
+    """Each exposure that is plain, None for every other item, in their order."""
+    return _by_columns(items, "exposure", _exposures)
+
+
+def _by_columns(
+    items: Sequence[Any], kind: str, convert: Callable[[Columns], Iterable[T]]
+) -> list[T | None]:
     places: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     for place, raw in enumerate(items):
-        if type(raw) is dict and raw.get("type") == "outcome":
+        if type(raw) is dict and raw.get("type") == kind:
             places[tuple(raw)].append(place)
-    records: list[OutcomeRecord | None] = [None] * len(items)
+    found: list[T | None] = [None] * len(items)
     for names, group in places.items():
-        if not (_FIELDS.issuperset(names) and _NEEDED.issubset(names)):
+        if not (_KNOWN[kind].issuperset(names) and _NEEDED[kind].issubset(names)):
             continue
         # All have their fields in the same order, so that values alone make the columns.
         values = zip(*(items[place].values() for place in group), strict=True)
-        columns: dict[str, Column] = dict(zip(names, values, strict=True))
+        columns: Columns = dict(zip(names, values, strict=True))
         try:
-            for place, record in zip(group, _settled(environment, columns, clock), strict=True):
-                records[place] = record
+            for name, longest in _LENGTHS.items():
+                _check_texts(columns.get(name, ()), longest)
+            for place, converted in zip(group, convert(columns), strict=True):
+                found[place] = converted
         except (_NotPlain, ValueError, OverflowError):
             continue
-    return records
+    return found
 
 
-def _settled(
-    environment: str, columns: dict[str, Column], clock: BatchClock
-) -> Iterable[OutcomeRecord]:
+def _exposures(columns: Columns) -> Iterable[ExposureItem]:
     count = len(columns["type"])
-    for name, longest in _LENGTHS.items():
-        _check_texts(columns.get(name, ()), longest)
-    _check_texts(columns.get("timestamp", ()), MAX_ITEM_BYTES)
+    for name in _FLAGS:
+        _check_types(columns.get(name, ()), {bool})
+    attributes: Iterable[str | None] = repeat(None)
+    if "attributes" in columns:
+        attributes = texts = list(map(_object, columns["attributes"]))
+        if (
+            max(map(len, columns["attributes"])) > MAX_ATTRIBUTES
+            or max(map(len, map(str.encode, texts))) > _ATTRIBUTES_BYTES
+        ):
+            raise _NotPlain
+    unit_types = columns.get("unit_type", ("id",) * count)
+    units = zip(
+        unit_types, columns["unit_id"], _hashes(unit_types, columns["unit_id"]), strict=True
+    )
+    return map(
+        ExposureItem._make,
+        zip(
+            columns.get("event_id", repeat(None)),
+            columns["experiment"],
+            columns["variant"],
+            zip(map(UnitId._make, units), strict=True),
+            _times(columns) if "timestamp" in columns else repeat(None),
+            attributes,
+            *(columns.get(name, repeat(absent)) for name, absent in _FLAGS.items()),
+            strict=False,  # what was left out repeats for ever
+        ),
+    )
+
+
+def _settled(environment: str, columns: Columns, clock: BatchClock) -> Iterable[OutcomeRecord]:
+    count = len(columns["type"])
     written = dict(columns)  # as they stand in the canonical text
     values: Iterable[float] = repeat(1.0)
     if "value" in columns:
@@ -78,9 +143,10 @@ def _settled(
     digests = _digests(written)
     at: Iterable[int] = repeat(clock.received_at)
     client_at: Iterable[int | None] = repeat(None)
+    unit_types = columns.get("unit_type", ("id",) * count)
     made = (new_id() for _ in range(count))
     if "timestamp" in columns:
-        times = parse_instants(columns["timestamp"])
+        times = _times(columns)
         at, client_at = _corrected(times, clock), times
         made = (id_from_content(*pair) for pair in zip(digests, times, strict=True))
     return map(
@@ -89,9 +155,9 @@ def _settled(
             repeat(environment),
             columns.get("event_id", made),
             columns["event"],
-            columns.get("unit_type", repeat("id")),
+            unit_types,
             columns["unit_id"],
-            _hashes(columns.get("unit_type"), columns["unit_id"]),
+            _hashes(unit_types, columns["unit_id"]),
             values,
             at,
             repeat("client" if "timestamp" in columns else "server"),
@@ -148,7 +214,7 @@ def _object(value: Any) -> str:
     return text
 
 
-def _digests(written: dict[str, Column]) -> list[str]:
+def _digests(written: Columns) -> list[str]:
     """Those of the items' canonical texts."""
     names = tuple(sorted(written))
     texts = map(_template(names).__mod__, zip(*(written[name] for name in names), strict=True))
@@ -164,17 +230,22 @@ def _template(names: tuple[str, ...]) -> str:
     return f"{{{','.join(pairs)}}}"
 
 
+def _times(columns: Columns) -> list[int]:
+    times = parse_instants(columns["timestamp"])
+    if min(times) < 0:
+        raise _NotPlain
+    return times
+
+
 def _corrected(times: list[int], clock: BatchClock) -> list[int]:
     skew = clock.skew
     at = [time + skew for time in times] if skew else times
-    if min(times) < 0 or not clock.is_possible(min(at)) or not clock.is_possible(max(at)):
+    if not clock.is_possible(min(at)) or not clock.is_possible(max(at)):
         raise _NotPlain
     return at
 
 
-def _hashes(unit_types: Column | None, unit_ids: Column) -> Sequence[int]:
-    if unit_types is None:
-        return unit_hashes("id", unit_ids)
+def _hashes(unit_types: Column, unit_ids: Column) -> Sequence[int]:
     _check_types(unit_types, {str})
     distinct = set(unit_types)
     if not all(map(_unit_type.fullmatch, distinct)):

@@ -1,16 +1,17 @@
-"""Outcomes that are settled many at once give the records that they give one by one."""
+"""Items that are read many at once give what they give one by one."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.definitions.time import DAY, SECOND, format_instant, parse_instant, parse_instants
 from experiments.events.clocks import BatchClock
-from experiments.events.plain import settle_outcomes
+from experiments.events.plain import read_exposures, settle_outcomes
 from experiments.events.reading import MAX_DEPTH, MAX_ITEM_BYTES, OutcomeItem, read_item
 from experiments.events.records import OutcomeRecord
 from experiments.events.settling import settle_outcome
@@ -50,6 +51,16 @@ good = {
     "timestamp": st.integers(0, RECEIVED_AT + DAY).map(format_instant),
     "properties": st.dictionaries(st.text("ab"), st.text("cd") | st.integers()),
 }
+good_exposure = {
+    "type": st.just("exposure"),
+    "experiment": st.sampled_from(["checkout", "grün"]),
+    "variant": st.sampled_from(["blue", "red"]),
+    **{name: good[name] for name in ("unit_id", "event_id", "unit_type", "timestamp")},
+    "attributes": good["properties"],
+    "in_experiment": st.booleans(),
+    "hash_used": st.booleans(),
+    "overridden": st.booleans(),
+}
 bad = {
     "type": st.sampled_from(["exposure", "outcomes", None]),
     "event": texts | odd,
@@ -59,6 +70,13 @@ bad = {
     "value": numbers | odd,
     "timestamp": times | odd,
     "properties": objects | odd,
+    "experiment": texts | odd,
+    "variant": texts | odd,
+    "attributes": objects
+    | odd
+    | st.sampled_from([64, 65]).map(lambda size: {str(n): n for n in range(size)}),
+    "in_experiment": odd,
+    "overridden": odd,
     "ids": st.just({"user": "u", "device": "d"}),
     "unknown": scalars,
 }
@@ -68,9 +86,10 @@ skews = st.none() | st.sampled_from([0, SECOND, -DAY, DAY, 2 * DAY, RECEIVED_AT]
 @st.composite
 def batches(draw: st.DrawFn) -> list[Any]:
     """Items with some fields in common, a few of them odd."""
-    fields = draw(st.permutations(sorted(good)))
+    of_kind = draw(st.sampled_from([good, good_exposure]))
+    fields = draw(st.permutations(sorted(of_kind)))
     left_out = draw(st.sets(st.sampled_from(fields), max_size=4))
-    shape = {name: good[name] for name in fields if name not in left_out}
+    shape = {name: of_kind[name] for name in fields if name not in left_out}
     items = draw(st.lists(st.fixed_dictionaries(shape), min_size=1, max_size=6))
     for item in draw(st.lists(st.sampled_from(items), max_size=2)):
         name = draw(st.sampled_from(sorted(bad)))
@@ -99,14 +118,32 @@ def test_as_one_by_one(items: list[Any], skew: int | None):
         assert repr(record) == repr(expected)
 
 
-@given(st.data())
-def test_good_items_are_plain(data: st.DataObject):
-    """So that the comparison above is not one of nothing."""
-    optional = data.draw(st.sets(st.sampled_from(sorted({*good} - {"type", "event", "unit_id"}))))
-    shape = {name: good[name] for name in ("type", "event", "unit_id", *sorted(optional))}
+@given(batches())
+def test_exposures_as_one_by_one(items: list[Any]):
+    for raw, item in zip(items, read_exposures(items), strict=True):
+        if item is not None:
+            assert repr(item) == repr(read_item(raw))
+
+
+@pytest.mark.parametrize(
+    ("of_kind", "needed"),
+    [
+        (good, ("type", "event", "unit_id")),
+        (good_exposure, ("type", "experiment", "variant", "unit_id")),
+    ],
+)
+@given(data=st.data())
+def test_good_items_are_plain(of_kind: dict[str, Any], needed: tuple[str], data: st.DataObject):
+    """So that the comparisons above are not of nothing."""
+    optional = data.draw(st.sets(st.sampled_from(sorted(of_kind.keys() - needed))))
+    shape = {name: of_kind[name] for name in (*needed, *sorted(optional))}
     items = data.draw(st.lists(st.fixed_dictionaries(shape), min_size=1, max_size=6))
     parsed = json.loads(json.dumps(items))
-    assert None not in settle_outcomes("production", parsed, BatchClock(RECEIVED_AT, None))
+    clock = BatchClock(RECEIVED_AT, None)
+    settled, read = settle_outcomes("production", parsed, clock), read_exposures(parsed)
+    plain, other = (settled, read) if of_kind is good else (read, settled)
+    assert None not in plain
+    assert set(other) == {None}
 
 
 @given(st.lists(times, max_size=4))
