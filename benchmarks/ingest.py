@@ -45,7 +45,7 @@ from experiments.store import tables
 from experiments.store.database import Database
 from experiments.store.migrate import migrate
 
-BATCHES, TURNS, SECONDS = (1, 100, 500), 9, 1.0
+BATCHES, TURNS, SECONDS = (1, 100, 500), 7, 1.0
 MOST_EVENTS = 150_000  # in a turn; more than the service takes in one
 BAR_BATCH, BAR = 500, 0.4
 TABLES = (tables.exposures, tables.outcomes)
