@@ -22,7 +22,7 @@ demo: $(VENV)/runtime
 
 test: check
 	@scripts/system-packages.sh chromium
-	$(BIN)/python -m pytest $(TEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TEST_OPTIONS)
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

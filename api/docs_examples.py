@@ -51,6 +51,15 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{_ONE_KEY}/stop"): {},
     ("POST", f"{_ONE_KEY}/ship"): {"variant": "treatment"},
     ("POST", f"{_ONE_KEY}/archive"): {},
+    ("POST", f"{_ONE_KEY}/simulate"): {
+        "units": ["user-1", {"unit_id": "user-2", "attributes": {"country": "CH"}}],
+        "attributes": {"country": "FR"},
+    },
+    ("POST", "/api/v1/explain"): {
+        "experiment": "new-checkout",
+        "unit_id": "user-1",
+        "attributes": {"country": "CH"},
+    },
     ("POST", "/api/v1/power"): {
         "kind": "conversion",
         "baseline": 0.1,

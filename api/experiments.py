@@ -125,7 +125,13 @@ def start_experiment(options: Document, key: str) -> Answer:
 @blueprint.response(200, ExperimentAnswer)
 def rerandomise_experiment(options: Document, key: str) -> Answer:
     """Begin another phase: a new seed, and new weights and traffic where they are sent."""
-    return _move(key, "rerandomise", weights=options.get("weights"), traffic=options.get("traffic"))
+    return _move(
+        key,
+        "rerandomise",
+        weights=options.get("weights"),
+        traffic=options.get("traffic"),
+        block_earlier=options.get("block_earlier", False),
+    )
 
 
 @blueprint.route("/experiments/<key>/pause", methods=["POST"])

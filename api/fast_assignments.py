@@ -9,7 +9,6 @@ functions, the assignment is the same call, and the headers are made by the appl
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ from experiments.assignment import answers
 from experiments.assignment.evaluate import Assignment
 from experiments.definitions.errors import EvenhandError
 from experiments.definitions.experiment import Document
-from experiments.definitions.keys import KEY_PATTERN
+from experiments.definitions.keys import is_key
 from experiments.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ _FIELDS = frozenset({"unit_id", "unit_type", "attributes", "experiments", "log_e
 _UNUSUAL = frozenset({"HTTP_CONTENT_ENCODING", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE"})
 _SCALARS = frozenset({bool, int, float, type(None)})
 _KEPT_TEXTS = 10_000
-_key = re.compile(KEY_PATTERN + r"\Z")
 
 
 class FastAssignments:
@@ -170,7 +168,7 @@ def _is_unit(value: Any) -> bool:
 
 
 def _is_key(value: Any) -> bool:
-    return type(value) is str and _key.match(value) is not None
+    return type(value) is str and is_key(value)
 
 
 def _are_keys(keys: Any) -> bool:

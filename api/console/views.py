@@ -1,4 +1,4 @@
-"""The routes of the console: list, report, log in and out, and its style sheet."""
+"""The routes of the console: list, report, explanation, log in and out, and its style sheet."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from werkzeug.wrappers import Response
 from api.auth import current_actor, page, public
 from api.console import commands, pages, security
 from api.console.experiment_list import listed
+from api.console.explain_page import Asked, explain_page
 from api.console.notice_list import notice_list
 from api.console.report_page import Setting, report_page
+from api.explain import explained
 from api.problems import MEDIA_TYPE
 from api.services import services
 from experiments.analysis.service import Pending, Report
@@ -74,6 +76,15 @@ def report(key: str) -> Response:
         report=report_page(shown.document, setting, words),
         notices=notice_list(notices, ZoneInfo(setting.time_zone), words),
     )
+
+
+@blueprint.get("/experiments/<key>/explain")
+@page
+def explain(key: str) -> Response:
+    experiment = services().experiments.get(current_actor().environment, key).experiment
+    asked = Asked(request.args.get("unit"), request.args.get("attributes", ""))
+    shown = explain_page(experiment, asked, explained, pages.words())
+    return pages.render("explain.html", 422 if shown.problem else 200, page=shown)
 
 
 @blueprint.route("/login", methods=["GET", "POST"])

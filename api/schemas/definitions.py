@@ -19,10 +19,11 @@ from api.schemas.strict import (
     Whole,
     says,
 )
-from experiments.definitions.experiment import ASSIGNMENTS, BASES, CORRECTIONS, ROLES
+from experiments.definitions.experiment import ASSIGNMENTS
 from experiments.definitions.holdout import KINDS as KINDS_OF_EXPERIMENT
 from experiments.definitions.lifecycle import STATUSES
 from experiments.definitions.metric import DIRECTIONS, KINDS
+from experiments.definitions.plan import BASES, CORRECTIONS, ROLES
 
 
 class VariantSchema(StrictSchema):
@@ -198,6 +199,10 @@ class RerandomiseOptions(StrictSchema):
         metadata=says("By variant, 0 for those left out; default: as they are"),
     )
     traffic = Number(validate=validate.Range(0, 1), metadata=says("Default: as it is"))
+    block_earlier = Flag(
+        load_default=False,
+        metadata=says("Sticky experiments: who was assigned before may not enter again"),
+    )
 
 
 class NoOptions(StrictSchema):

@@ -8,8 +8,8 @@ from marshmallow import fields, validate
 
 from api.schemas.strict import Number, StrictSchema, Whole
 from experiments.analysis.power import BASES, KINDS
-from experiments.definitions.experiment import CORRECTIONS
 from experiments.definitions.metric import DIRECTIONS
+from experiments.definitions.plan import CORRECTIONS
 
 
 def _says(description: str) -> dict[str, Any]:

@@ -12,13 +12,20 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 from marshmallow.validate import Validator
 
-from experiments.definitions.keys import KEY_PATTERN
+from experiments.definitions.keys import KEY_PATTERN, KEY_RULE, is_key
 from experiments.definitions.time import Instant, format_instant, parse_instant
 
-_KEY_RULE = validate.Regexp(
-    KEY_PATTERN,
-    error="use 1–100 letters, digits, '_', '-' and '.', and begin with a letter or a digit",
-)
+
+class _KeyRule(validate.Regexp):
+    """Has a pattern, for the reference, and refuses the line break that `$` lets pass."""
+
+    def __call__(self, value: Any) -> Any:
+        if not is_key(value):
+            raise ValidationError(self._format_error(value))
+        return value
+
+
+_KEY_RULE = _KeyRule(KEY_PATTERN, error=KEY_RULE)
 
 
 def says(description: str) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from experiments.analysis.inference import Inference, infer, treatments
 from experiments.analysis.judged import basis_of, judged
 from experiments.analysis.task import Findings, Measured
-from experiments.definitions.experiment import Experiment, MetricUse, Plan
+from experiments.definitions.experiment import Experiment
 from experiments.definitions.metric import Metric
+from experiments.definitions.plan import MetricUse, Plan
 from stats import Difference, Interval, Lift, Moments, PairMoments, Posterior, linearise
 
 # Stands for every number of an arm that holds a value too large to be squared.

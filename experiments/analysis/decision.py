@@ -23,8 +23,8 @@ from typing import Any
 
 from experiments.analysis.judged import at_any_time, judged
 from experiments.analysis.wording import change, in_words, p_text, percent
-from experiments.definitions.experiment import Plan
 from experiments.definitions.lifecycle import DRY_RUN, HOLDBACK, MAIN
+from experiments.definitions.plan import Plan
 from experiments.definitions.time import DAY, Instant
 
 FIRST_DAYS = 7

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.analysis.judged import basis_of
-from experiments.definitions.experiment import Experiment, Plan, Variant
+from experiments.definitions.experiment import Experiment, Variant
 from experiments.definitions.metric import Metric
+from experiments.definitions.plan import Plan
 from stats import (
     Difference,
     Lift,

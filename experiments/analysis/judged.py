@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.definitions.experiment import Plan
 from experiments.definitions.metric import Metric
+from experiments.definitions.plan import Plan
 
 Document = dict[str, Any]
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from experiments.definitions.errors import Invalid, Problem
-from experiments.definitions.experiment import WEIGHT_TOLERANCE, Plan
+from experiments.definitions.experiment import WEIGHT_TOLERANCE
+from experiments.definitions.plan import Plan
 from stats import AlwaysValid, FixedHorizon, Power, StatsError, plan_means, plan_proportions
 
 KINDS = ("conversion", "mean", "ratio")

@@ -24,9 +24,6 @@ from experiments.as_code.shapes import (
 from experiments.definitions.errors import Problem
 from experiments.definitions.experiment import (
     ASSIGNMENTS,
-    BASES,
-    CORRECTIONS,
-    ROLES,
     Document,
     experiment_from_document,
     experiment_to_document,
@@ -39,6 +36,7 @@ from experiments.definitions.metric import (
     metric_to_document,
 )
 from experiments.definitions.metric import KINDS as METRIC_KINDS
+from experiments.definitions.plan import BASES, CORRECTIONS, ROLES
 from experiments.definitions.segment import segment_from_document, segment_to_document
 
 MOST_OVERRIDES = 1_000

@@ -6,13 +6,12 @@ The same documents as the HTTP API takes; a field that the API refuses is refuse
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from experiments.definitions.errors import Problem
-from experiments.definitions.keys import KEY_PATTERN, KEY_RULE
+from experiments.definitions.keys import KEY_RULE, is_key
 from experiments.definitions.time import parse_instant
 
 DEEPEST = 20
@@ -121,7 +120,7 @@ def flag(value: Any, path: str) -> Iterator[Problem]:
 
 
 def key(value: Any, path: str) -> Iterator[Problem]:
-    if not (isinstance(value, str) and re.match(KEY_PATTERN, value)):
+    if not (isinstance(value, str) and is_key(value)):
         yield _wrong(path, f"{value!r} is not a key: {KEY_RULE}")
 
 

@@ -7,21 +7,32 @@ step is the one that decided.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from experiments.assignment import javascript
 from experiments.assignment.answers import assign
-from experiments.assignment.buckets import Range
 from experiments.assignment.conditions import read_condition
 from experiments.assignment.context import Context
 from experiments.assignment.decide import Step, kept_assignments
 from experiments.assignment.evaluate import ERROR, OVERRIDE, Assignment
+from experiments.assignment.explanation import (
+    DECIDED,
+    PASSED,
+    SKIPPED,
+    STOPPED,
+    ExplainedStep,
+    Explanation,
+    going_on,
+    holds_text,
+    ranges_text,
+    shown,
+)
 from experiments.assignment.features import CYCLIC, FeatureResult
 from experiments.assignment.features import OVERRIDE as FORCED_VALUE
 from experiments.assignment.picture import EnvironmentPicture, Live
+from experiments.assignment.run import RunResult
 from experiments.assignment.specs import Force, Rule
 from experiments.assignment.splits import experiment_id, guard_id, holdout_feature
 from experiments.assignment.sticky import StickyDocuments, slot_of
@@ -29,44 +40,7 @@ from experiments.assignment.visit import Visit
 from experiments.definitions.experiment import Document
 from experiments.definitions.lifecycle import DRY_RUN, MAIN, RUNNING, SHIPPED
 
-PASSED, STOPPED, DECIDED, SKIPPED = "passed", "stopped", "decided", "skipped"
-OUTCOMES = (PASSED, STOPPED, DECIDED, SKIPPED)
-STEPS = (
-    "unit",
-    "state",
-    "override",
-    "feature",
-    "feature_prerequisite",
-    "earlier_rule",
-    "holdout",
-    "prerequisite",
-    "layer",
-    "audience",
-    "sticky",
-    "phase",
-    "hash",
-    "shipped",
-    "paused",
-)
 _GUARD, _HOLDOUT = guard_id(""), holdout_feature("")
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedStep:
-    """`step` is one of `STEPS`; `figures` are what the detail says, by stable names."""
-
-    step: str
-    outcome: str
-    detail: str
-    figures: Document = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A step is there where the experiment has something to decide in it."""
-
-    assignment: Assignment
-    steps: tuple[ExplainedStep, ...]
 
 
 def explain(
@@ -172,11 +146,11 @@ class _Trace:
             condition = document["parentConditions"][0]["condition"]["$not"]
             figures = {"feature": parent, "value": value, "condition": condition}
             detail = (
-                f"the feature asks for {parent!r}, which is {_shown(value)}: {_holds(not took)}"
+                f"the feature asks for {parent!r}, which is {shown(value)}: {holds_text(not took)}"
             )
             return ExplainedStep("feature_prerequisite", outcome, detail, figures)
         if took:
-            detail = f"the rule {rule.id!r} stands before and gives {_shown(result.value)}"
+            detail = f"the rule {rule.id!r} stands before and gives {shown(result.value)}"
             return ExplainedStep(
                 "earlier_rule", outcome, detail, {"rule": rule.id, "value": result.value}
             )
@@ -202,19 +176,20 @@ class _Trace:
             }
             where = "outside" if step is Step.FILTER else "inside"
             detail = (
-                f"in the layer {figures['layer']!r} the unit is at {position}, {where} of the"
-                f" experiment's slices {_ranges(one.ranges)}"
+                f"in the layer {figures['layer']!r} the unit is at {position}, {where} the"
+                f" experiment's slices {ranges_text(one.ranges)}"
             )
-            yield _step("layer", detail, figures, stops=step is Step.FILTER)
+            yield going_on("layer", detail, figures, stops=step is Step.FILTER)
         if isinstance(rule.then, Force):
             yield from self._audience(document, stops=step is Step.CONDITION)
             yield self._given(result)
             return
-        kept = result.result is not None and result.result.step is Step.STICKY
+        run = result.result if step is None else None  # else it may be that of a later rule
+        kept = run is not None and run.step is Step.STICKY
         yield from self._audience(document, stops=step is Step.CONDITION, skipped=kept)
         yield from self._sticky(kept=kept, blocked=step is Step.BLOCKED)
         yield from self._phase()
-        yield self._hash(result, inside=step is None)
+        yield self._hash(run)
 
     def _parents(self, rule: Rule, document: Document) -> Iterator[ExplainedStep]:
         for parent, asked in zip(rule.parents, document.get("parentConditions", ()), strict=True):
@@ -229,16 +204,16 @@ class _Trace:
                 "condition": asked["condition"],
             }
             detail = (
-                f"the experiment asks for {parent.feature!r}, which is {_shown(found.value)}:"
-                f" {_holds(holds)}"
+                f"the experiment asks for {parent.feature!r}, which is {shown(found.value)}:"
+                f" {holds_text(holds)}"
             )
-            yield _step("prerequisite", detail, figures, stops=not holds)
+            yield going_on("prerequisite", detail, figures, stops=not holds)
 
     def _holdout(self, key: str, found: FeatureResult, *, stops: bool) -> ExplainedStep:
         position = self.picture.experiments[key].compiled.spec.position(self.unit)
         detail = f"in the holdout {key!r} the unit is at {position}, which is {found.value}"
         figures = {"holdout": key, "position": position, "arm": found.value}
-        return _step("holdout", detail, figures, stops=stops)
+        return going_on("holdout", detail, figures, stops=stops)
 
     def _audience(
         self, document: Document, *, stops: bool, skipped: bool = False
@@ -251,18 +226,18 @@ class _Trace:
             detail = "a variant that was kept holds whatever the audience says"
             yield ExplainedStep("audience", SKIPPED, detail, figures)
             return
-        detail = f"the audience has the unit: {_holds(not stops)}"
+        detail = "the unit is not in the audience" if stops else "the unit is in the audience"
         failing = self._failing(condition) if stops else None
         if failing is not None:
             (name,) = failing
             figures["failing"] = failing
-            detail = f"the audience does not have the unit: {_shown(failing)} does not hold"
+            detail = f"the unit is not in the audience: {shown(failing)} does not hold"
             if not name.startswith("$"):
                 first, *rest = name.split(".")
                 value = self.visit.attributes.get(first)
                 figures["found"] = javascript.look_up(value, tuple(rest)) if rest else value
-                detail += f", {name} is {_shown(figures['found'])}"
-        yield _step("audience", detail, figures, stops=stops)
+                detail += f", {name} is {shown(figures['found'])}"
+        yield going_on("audience", detail, figures, stops=stops)
 
     def _failing(self, condition: Document) -> Document | None:
         """The first part that does not hold, looked for in the lists of `$and` too."""
@@ -310,10 +285,10 @@ class _Trace:
         )
         yield ExplainedStep("phase", PASSED, detail, {"phase": phase.number, "kind": phase.kind})
 
-    def _hash(self, result: FeatureResult, *, inside: bool) -> ExplainedStep:
+    def _hash(self, run: RunResult | None) -> ExplainedStep:
         spec, phase = self.live.compiled.spec, self.live.standing.phase
         position = spec.position(self.unit)
-        variant = result.result.key if inside and result.result is not None else None
+        variant = None if run is None else run.key
         figures: Document = {
             "seed": "" if phase is None else phase.seed,
             "position": position,
@@ -340,24 +315,3 @@ class _Trace:
             return ExplainedStep("shipped", DECIDED, f"the audience gets {winner!r}", figures)
         detail = "the experiment is paused: its audience gets the control, and nothing is counted"
         return ExplainedStep("paused", STOPPED, detail, {"value": result.value})
-
-
-def _step(step: str, detail: str, figures: Document, *, stops: bool) -> ExplainedStep:
-    return ExplainedStep(step, STOPPED if stops else PASSED, detail, figures)
-
-
-def _holds(holds: bool) -> str:  # noqa: FBT001 — one word for one truth
-    return "that holds" if holds else "that does not hold"
-
-
-def _shown(value: Any) -> str:
-    """JSON on one line, cut where it is long."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def _ranges(ranges: tuple[Range, ...]) -> str:
-    return ", ".join(f"[{low:g}, {high:g})" for low, high in ranges) or "(none)"
-
-
-_LONGEST = 100

@@ -96,9 +96,17 @@ def split_document(standing: Standing) -> Document:
 
 
 def guard_rules(
-    prerequisites: Iterable[Prerequisite], default: Any, groups: SavedGroups
+    prerequisites: Sequence[Prerequisite], default: Any, groups: SavedGroups
 ) -> list[Document]:
-    """Rules that give the default while a prerequisite is not met."""
+    """Rules that give the default while a prerequisite is not met.
+
+    The Python SDK passes over a rule that forces null: a gate, on which the SDKs end with null.
+    """
+    if default is None:
+        return [
+            {"id": guard_id(one.feature), "parentConditions": [{**parent, "gate": True}]}
+            for one, parent in zip(prerequisites, parents_of(prerequisites, groups), strict=True)
+        ]
     return [
         {
             "id": guard_id(one.feature),
@@ -139,13 +147,15 @@ def floats_together(document: Document) -> Document:
     rules: list[Document] = document.get("rules", [])
     values = [document["defaultValue"]]
     for rule in rules:
-        values += [rule["force"]] if "force" in rule else rule["variations"]
+        values += [rule["force"]] if "force" in rule else rule.get("variations", [])
     if not any(isinstance(value, float) for value in values):
         return document
     changed = [
         {**rule, "force": as_float(rule["force"])}
         if "force" in rule
         else {**rule, "variations": [as_float(value) for value in rule["variations"]]}
+        if "variations" in rule
+        else rule
         for rule in rules
     ]
     document = {**document, "defaultValue": as_float(document["defaultValue"])}

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from experiments.analysis.power import BASES, KINDS, question_from_document, solve
-from experiments.definitions.experiment import CORRECTIONS
 from experiments.definitions.metric import DIRECTIONS
+from experiments.definitions.plan import CORRECTIONS
 
 
 @click.command()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from experiments.definitions.errors import Invalid, Problem
-from experiments.definitions.keys import KEY_PATTERN
+from experiments.definitions.keys import is_key
+from experiments.definitions.plan import MetricUse, Plan, metric_use_problems, plan_problems
 from experiments.definitions.prerequisite import Prerequisite, prerequisites_from, prerequisites_to
 from experiments.definitions.schedule import (
     NO_SCHEDULE,
@@ -19,20 +19,9 @@ from experiments.definitions.schedule import (
     schedule_to_document,
 )
 
-ROLES = ("goal", "guardrail", "secondary")
-BASES = ("sequential", "fixed", "bayesian")
-CORRECTIONS = (
-    "holm",
-    "hochberg",
-    "bonferroni",
-    "benjamini-hochberg",
-    "benjamini-yekutieli",
-    "none",
-)
 ASSIGNMENTS = ("internal", "external")
 WEIGHT_TOLERANCE = 1e-6 + 1e-12  # three times 0.333333 is within, whatever the rounding
 ROUNDING = 1e-12  # normalised weights stay as they are: read again they must not move by a bit
-_KEY = re.compile(KEY_PATTERN)
 
 Document = dict[str, Any]
 
@@ -46,33 +35,6 @@ class Variant:
     weight: float
     value: Any
     control: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MetricUse:
-    """A metric in an experiment. `margin`: the loss a guardrail may show, a positive lift."""
-
-    metric: str
-    role: str
-    margin: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How the experiment is analysed.
-
-    `alpha` and `power` are fractions, `planned_units` counts all arms together,
-    `minimum_effect` is a positive lift (a fraction of the control's mean). On the basis
-    `sequential` a report may be read, and decided on, at any time; metrics without a window are
-    read at a fixed horizon all the same.
-    """
-
-    basis: str = "sequential"
-    alpha: float = 0.05
-    correction: str = "holm"
-    planned_units: int | None = None
-    power: float = 0.8
-    minimum_effect: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +135,8 @@ def experiment_from_document(document: Document) -> Experiment:
     problems = [
         *_identity(experiment),
         *_arms(experiment),
-        *_measures(experiment),
-        *_plan(plan),
+        *metric_use_problems(experiment.metrics),
+        *plan_problems(plan),
         *_delivery(experiment),
         *schedule_problems(experiment.schedule),
     ]
@@ -257,7 +219,7 @@ def _identity(experiment: Experiment) -> list[Problem]:
             ("feature", experiment.feature),
             ("unit_type", experiment.unit_type),
         )
-        if not _KEY.match(key)
+        if not is_key(key)
     ]
     if experiment.assignment not in ASSIGNMENTS:
         problems.append(Problem("assignment", "ASSIGNMENT_UNKNOWN", "use 'internal' or 'external'"))
@@ -289,7 +251,7 @@ def _arms(experiment: Experiment) -> list[Problem]:
     problems += [
         Problem(f"variants.{index}.key", "KEY_INVALID", f"{key!r} is not a key")
         for index, key in enumerate(keys)
-        if not _KEY.match(key)
+        if not is_key(key)
     ]
     if len(set(keys)) < len(keys):
         problems.append(Problem("variants", "VARIANT_DUPLICATE", "two variants share one key"))
@@ -356,55 +318,4 @@ def _delivery(experiment: Experiment) -> list[Problem]:
             for unit in units
             if taken.setdefault(unit, variant) != variant
         ]
-    return problems
-
-
-def _measures(experiment: Experiment) -> list[Problem]:
-    problems: list[Problem] = []
-    seen: set[str] = set()
-    for index, use in enumerate(experiment.metrics):
-        path = f"metrics.{index}"
-        if use.role not in ROLES:
-            problems.append(
-                Problem(f"{path}.role", "ROLE_UNKNOWN", f"use one of {', '.join(ROLES)}")
-            )
-        if use.metric in seen:
-            problems.append(
-                Problem(f"{path}.metric", "METRIC_DUPLICATE", f"{use.metric!r} is named twice")
-            )
-        seen.add(use.metric)
-        if use.margin is not None and not 0 < use.margin < 1:
-            problems.append(
-                Problem(
-                    f"{path}.margin",
-                    "MARGIN_INVALID",
-                    "a margin is a positive lift below 1, such as 0.02 for a loss of 2 %",
-                )
-            )
-        if use.margin is not None and use.role != "guardrail":
-            problems.append(
-                Problem(f"{path}.margin", "MARGIN_INVALID", "only a guardrail has a margin")
-            )
-    return problems
-
-
-def _plan(plan: Plan) -> list[Problem]:
-    problems: list[Problem] = []
-    if plan.basis not in BASES:
-        problems.append(Problem("plan.basis", "BASIS_UNKNOWN", f"use one of {', '.join(BASES)}"))
-    if plan.correction not in CORRECTIONS:
-        problems.append(
-            Problem("plan.correction", "CORRECTION_UNKNOWN", f"use one of {', '.join(CORRECTIONS)}")
-        )
-    for name, share in (("alpha", plan.alpha), ("power", plan.power)):
-        if not 0 < share < 1:
-            problems.append(Problem(f"plan.{name}", "PLAN_INVALID", f"{name} lies between 0 and 1"))
-    if plan.planned_units is not None and plan.planned_units < 1:
-        problems.append(
-            Problem("plan.planned_units", "PLAN_INVALID", "planned_units is at least 1")
-        )
-    if plan.minimum_effect is not None and not plan.minimum_effect > 0:
-        problems.append(
-            Problem("plan.minimum_effect", "PLAN_INVALID", "minimum_effect is a positive lift")
-        )
     return problems

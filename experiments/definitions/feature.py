@@ -7,14 +7,13 @@ no rule comes after the rules, in the order of their starts.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from experiments.definitions.errors import Invalid, Problem
-from experiments.definitions.keys import KEY_PATTERN, KEY_RULE
+from experiments.definitions.keys import KEY_RULE, is_key
 from experiments.definitions.prerequisite import Prerequisite, prerequisites_from, prerequisites_to
 
 Document = dict[str, Any]
@@ -130,7 +129,7 @@ def _rule_document(rule: FeatureRule) -> Document:
 
 def _problems(feature: Feature, document: Document) -> list[Problem]:
     problems: list[Problem] = []
-    if not re.match(KEY_PATTERN, feature.key):
+    if not is_key(feature.key):
         problems.append(Problem("key", "KEY_INVALID", f"{feature.key!r} is not a key: {KEY_RULE}"))
     if feature.type not in TYPES:
         problems.append(Problem("type", "TYPE_UNKNOWN", f"use one of {', '.join(TYPES)}"))
@@ -162,7 +161,7 @@ def _problems(feature: Feature, document: Document) -> list[Problem]:
             problems.append(
                 Problem(f"{path}.coverage", "COVERAGE_INVALID", "a fraction between 0 and 1")
             )
-        if not re.match(KEY_PATTERN, rule.id):
+        if not is_key(rule.id):
             problems.append(Problem(f"{path}.id", "KEY_INVALID", f"{rule.id!r}: {KEY_RULE}"))
     return problems
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from experiments.definitions.errors import Conflict, Invalid, Problem
-from experiments.definitions.keys import KEY_PATTERN, KEY_RULE
+from experiments.definitions.keys import KEY_RULE, is_key
 
 Document = dict[str, Any]
 Slice = tuple[int, int]  # [start, end) in ten-thousandths
@@ -34,7 +33,7 @@ def layer_from_document(document: Document) -> Layer:
     problems = [
         Problem(path, "KEY_INVALID", f"{key!r} is not a key: {KEY_RULE}")
         for path, key in (("key", layer.key), ("unit_type", layer.unit_type))
-        if not re.match(KEY_PATTERN, key)
+        if not is_key(key)
     ]
     if problems:
         raise Invalid.of(problems)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from experiments.definitions.errors import Invalid, Problem
-from experiments.definitions.keys import KEY_PATTERN
+from experiments.definitions.keys import is_key
 from experiments.definitions.time import HOUR, Instant
 
 KINDS = ("conversion", "count", "sum", "mean", "ratio")
@@ -93,7 +92,7 @@ def metric_to_document(metric: Metric) -> dict[str, Any]:
 
 def _problems(metric: Metric) -> list[Problem]:
     problems: list[Problem] = []
-    if not re.match(KEY_PATTERN, metric.key):
+    if not is_key(metric.key):
         problems.append(Problem("key", "KEY_INVALID", f"{metric.key!r} is not a key"))
     if metric.kind not in KINDS:
         problems.append(Problem("kind", "KIND_UNKNOWN", f"use one of {', '.join(KINDS)}"))

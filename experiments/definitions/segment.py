@@ -5,12 +5,11 @@ Audiences name one as a saved group, `{"$savedGroup": {"id": KEY}}`, or a list a
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from experiments.definitions.errors import Invalid, Problem
-from experiments.definitions.keys import KEY_PATTERN, KEY_RULE
+from experiments.definitions.keys import KEY_RULE, is_key
 
 Document = dict[str, Any]
 
@@ -43,7 +42,7 @@ def segment_from_document(document: Document) -> Segment:
         values=tuple(document.get("values") or ()),
     )
     problems: list[Problem] = []
-    if not re.match(KEY_PATTERN, segment.key):
+    if not is_key(segment.key):
         problems.append(Problem("key", "KEY_INVALID", f"{segment.key!r} is not a key: {KEY_RULE}"))
     if (segment.condition is None) == (segment.attribute is None):
         problems.append(

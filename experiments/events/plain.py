@@ -9,7 +9,6 @@ so that every refusal is said in one place. Plain or not, an item gives the same
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -17,7 +16,7 @@ from hashlib import blake2b
 from itertools import repeat
 from typing import Any, TypeVar
 
-from experiments.definitions.keys import KEY_PATTERN
+from experiments.definitions.keys import is_key
 from experiments.definitions.time import parse_instants
 from experiments.events.clocks import BatchClock
 from experiments.events.event_ids import canonical_text, id_from_content, new_id
@@ -52,7 +51,6 @@ _LENGTHS = {
     "event": MAX_NAME,
 }
 _ATTRIBUTES_BYTES = MAX_ITEM_BYTES - 8_192  # the other fields of an exposure take less than these
-_unit_type = re.compile(KEY_PATTERN)
 
 Column = Sequence[Any]
 Columns = dict[str, Column]
@@ -248,7 +246,7 @@ def _corrected(times: list[int], clock: BatchClock) -> list[int]:
 def _hashes(unit_types: Column, unit_ids: Column) -> Sequence[int]:
     _check_types(unit_types, {str})
     distinct = set(unit_types)
-    if not all(map(_unit_type.fullmatch, distinct)):
+    if not all(map(is_key, distinct)):
         raise _NotPlain
     if len(distinct) == 1:
         return unit_hashes(unit_types[0], unit_ids)

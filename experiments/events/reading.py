@@ -10,11 +10,10 @@ Nothing is guessed: no number is read from a text, no text from a number, null i
 from __future__ import annotations
 
 import math
-import re
 from typing import Any, NamedTuple, NoReturn
 
 from experiments.definitions.errors import Problem
-from experiments.definitions.keys import KEY_PATTERN
+from experiments.definitions.keys import is_key
 from experiments.definitions.time import Instant, parse_instant
 from experiments.events.event_ids import canonical_text, digest_of
 from experiments.events.records import UnitId
@@ -35,7 +34,6 @@ _FIELDS = {
     "outcome": (*_COMMON, "event", "value", "properties"),
 }
 _KNOWN = {kind: frozenset(fields) for kind, fields in _FIELDS.items()}
-_UNIT_TYPE = re.compile(KEY_PATTERN)
 
 
 class ExposureItem(NamedTuple):
@@ -193,7 +191,7 @@ def _ids(raw: dict[str, Any]) -> tuple[UnitId, ...]:
 
 
 def _unit_type(value: Any, path: str) -> str:
-    if not isinstance(value, str) or not _UNIT_TYPE.fullmatch(value):
+    if not isinstance(value, str) or not is_key(value):
         _refuse(
             path,
             "UNIT_TYPE_INVALID",

@@ -145,6 +145,7 @@ class Experiments:
         holdback: float | None = None,
         weights: Mapping[str, float] | None = None,
         traffic: float | None = None,
+        block_earlier: bool = False,
         expected_revision: int | None = None,
         notice: Notice | None = None,
     ) -> tuple[Standing, tuple[Check, ...]]:
@@ -152,8 +153,9 @@ class Experiments:
 
         `started_at` may lie in the past, for data that were gathered elsewhere. `winner` is the
         variant that `ship` gives to everybody in the audience, but for the share `holdback`.
-        `weights` by variant and `traffic` are those of a new randomisation. A `notice` is written
-        with the move, both or neither.
+        `weights` by variant and `traffic` are those of a new randomisation; `block_earlier` lets
+        no unit into it that a sticky experiment has assigned before. A `notice` is written with
+        the move, both or neither.
         """
         at = now()
         checks: tuple[Check, ...] = ()
@@ -171,7 +173,8 @@ class Experiments:
                 check_unneeded(read_defined(connection, environment), before.experiment)
             terms = Terms(winner=winner, holdback=holdback, dry_run=dry_run)
             if verb == "rerandomise":
-                terms = replace(terms, experiment=_anew(before.experiment, weights, traffic))
+                anew = _anew(before.experiment, weights, traffic, block_earlier=block_earlier)
+                terms = replace(terms, experiment=anew)
             defined = None
             if verb == "start":
                 defined = read_defined(connection, environment)
@@ -294,7 +297,11 @@ def _slices(defined: Defined, standing: Standing) -> tuple[Slice, ...]:
 
 
 def _anew(
-    experiment: Experiment, weights: Mapping[str, float] | None, traffic: float | None
+    experiment: Experiment,
+    weights: Mapping[str, float] | None,
+    traffic: float | None,
+    *,
+    block_earlier: bool,
 ) -> Experiment:
     """The definition of the next phase; what was kept for units under the last one is void."""
     document = experiment_to_document(experiment)
@@ -310,8 +317,15 @@ def _anew(
     if traffic is not None:
         document["traffic"] = traffic
     if document["sticky"] is not None:
-        version = document["sticky"]["bucket_version"] + 1
-        document["sticky"] |= {"bucket_version": version, "min_bucket_version": version}
+        document["sticky"]["bucket_version"] += 1
+        if block_earlier:
+            document["sticky"]["min_bucket_version"] = document["sticky"]["bucket_version"]
+    elif block_earlier:
+        raise Invalid(
+            "NOT_STICKY",
+            f"{experiment.key!r} is not sticky, so that nobody knows whom it has assigned; leave"
+            " block_earlier out",
+        )
     return experiment_from_document(document)
 
 

@@ -202,7 +202,7 @@ def _digest(value: str | None, salt: str) -> str | None:
 
 def _hashed_for_buckets(rule: Document) -> Iterator[str]:
     """The attributes by whose values a rule finds buckets."""
-    if "force" not in rule or "coverage" in rule or "range" in rule:
+    if "variations" in rule or "coverage" in rule or "range" in rule:
         yield rule.get("hashAttribute") or "id"
         if rule.get("fallbackAttribute"):
             yield rule["fallbackAttribute"]

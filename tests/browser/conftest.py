@@ -86,6 +86,13 @@ def trial(admin: httpx.Client) -> str:
     return "banner"
 
 
+@pytest.fixture
+def reported(admin: httpx.Client, trial: str) -> str:
+    """The same experiment once its report is made: a page does not wait for long."""
+    _ok(admin.get(f"/api/v1/experiments/{trial}/results"))
+    return trial
+
+
 def commands(tree: Element) -> list[str]:
     """The commands of a page, as they are pasted."""
     return ["".join(_raw(one)) for one in tree.all("pre", class_="command")]

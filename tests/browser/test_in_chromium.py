@@ -8,7 +8,14 @@ import pytest
 from tests.browser.chromium import Chromium, Page
 from tests.conftest import Service
 
-PATHS = ("/experiments", "/experiments/{key}", "/docs", "/login", "/experiments/none-such")
+PATHS = (
+    "/experiments",
+    "/experiments/{key}",
+    "/experiments/{key}/explain",
+    "/docs",
+    "/login",
+    "/experiments/none-such",
+)
 
 
 def signed_in(chromium: Chromium, admin: httpx.Client) -> Page:
@@ -17,12 +24,12 @@ def signed_in(chromium: Chromium, admin: httpx.Client) -> Page:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_no_page_is_wider_than_a_small_phone(
-    chromium: Chromium, service: Service, admin: httpx.Client, trial: str, language: str
+    chromium: Chromium, service: Service, admin: httpx.Client, reported: str, language: str
 ) -> None:
     page = signed_in(chromium, admin)
     page.resize(360)
     for path in PATHS:
-        page.go(f"{service.url}{path.format(key=trial)}?lang={language}")
+        page.go(f"{service.url}{path.format(key=reported)}?lang={language}")
         wide = page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
@@ -36,11 +43,11 @@ def test_no_page_is_wider_than_a_small_phone(
 
 
 def test_everything_is_reached_by_keyboard_and_shows_its_focus(
-    chromium: Chromium, service: Service, admin: httpx.Client, trial: str
+    chromium: Chromium, service: Service, admin: httpx.Client, reported: str
 ) -> None:
     page = signed_in(chromium, admin)
     page.resize(1280)
-    page.go(f"{service.url}/experiments/{trial}")
+    page.go(f"{service.url}/experiments/{reported}")
     wanted = page.evaluate(
         "[...document.querySelectorAll('a[href], button, input, summary, [tabindex=\"0\"]')]"
         ".filter(e => e.checkVisibility()).length"
@@ -65,16 +72,16 @@ def test_everything_is_reached_by_keyboard_and_shows_its_focus(
 
 
 def test_a_person_logs_in_reads_a_report_and_logs_out(
-    chromium: Chromium, service: Service, admin: httpx.Client, trial: str
+    chromium: Chromium, service: Service, admin: httpx.Client, reported: str
 ) -> None:
     page = chromium.open()
-    page.go(f"{service.url}/experiments/{trial}")
+    page.go(f"{service.url}/experiments/{reported}")
     assert page.evaluate("location.pathname") == "/login"
     page.evaluate("document.getElementById('key').focus()")
     page.type(admin.headers["Authorization"].removeprefix("Bearer "))
     page.press("Enter")
     page.wait_for("Page.loadEventFired")
-    assert page.evaluate("location.pathname") == f"/experiments/{trial}"
+    assert page.evaluate("location.pathname") == f"/experiments/{reported}"
     assert page.evaluate("document.querySelectorAll('svg.forest').length") == 2
     page.evaluate("document.querySelector('form button').focus()")
     page.press("Enter")
@@ -86,13 +93,15 @@ def test_a_person_logs_in_reads_a_report_and_logs_out(
 
 
 def test_a_reader_chooses_a_segment_by_keyboard(
-    chromium: Chromium, service: Service, admin: httpx.Client, trial: str
+    chromium: Chromium, service: Service, admin: httpx.Client, reported: str
 ) -> None:
     segment = {"key": "pro", "name": "Customers with a plan", "condition": {"plan": "pro"}}
     assert admin.post("/api/v1/segments", json=segment).status_code == 201
+    results = admin.get(f"/api/v1/experiments/{reported}/results", params={"segment": "pro"})
+    assert results.status_code == 200  # a page waits less long
     page = signed_in(chromium, admin)
     page.resize(360)
-    page.go(f"{service.url}/experiments/{trial}?lang=zh")
+    page.go(f"{service.url}/experiments/{reported}?lang=zh")
     assert page.evaluate("document.getElementById('segment').value") == ""
     page.evaluate("document.getElementById('segment').focus()")
     page.press("ArrowDown")

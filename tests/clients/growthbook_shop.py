@@ -21,6 +21,7 @@ ARMS = [
     {"key": "loud", "weight": 0.3, "value": "!"},
 ]
 TRAFFIC = 0.7
+METRICS = [{"metric": "buys", "role": "goal"}, {"metric": "spent", "role": "secondary"}]
 AUDIENCE = {"country": {"$in": ["FR", "DE"]}, "app": {"$vgte": "2.10.0"}}
 
 
@@ -32,9 +33,9 @@ class Shop:
     admin: httpx.Client
     key: str
 
-    def assigned(self, attributes: dict[str, Any]) -> str | None:
+    def assigned(self, attributes: dict[str, Any], experiment: str = "hero") -> str | None:
         """The variant that our own API gives."""
-        body = {"unit_id": attributes["id"], "attributes": attributes, "experiments": ["hero"]}
+        body = {"unit_id": attributes["id"], "attributes": attributes, "experiments": [experiment]}
         answer = self.admin.post("/api/v1/assignments", json=body).json()
         variant: str | None = answer["assignments"][0]["variant"]
         return variant
@@ -50,8 +51,8 @@ class Shop:
         shipped = self.admin.post("/api/v1/experiments/hero/ship", json={"variant": variant})
         assert shipped.status_code == 200, shipped.text
 
-    def report(self) -> dict[str, Any]:
-        answer = self.admin.get("/api/v1/experiments/hero/results")
+    def report(self, experiment: str = "hero") -> dict[str, Any]:
+        answer = self.admin.get(f"/api/v1/experiments/{experiment}/results")
         assert answer.status_code == 200, answer.text
         report: dict[str, Any] = answer.json()
         return report
@@ -73,7 +74,7 @@ def open_shop(
         "variants": ARMS,
         "traffic": TRAFFIC,
         "audience": AUDIENCE,
-        "metrics": [{"metric": "buys", "role": "goal"}, {"metric": "spent", "role": "secondary"}],
+        "metrics": METRICS,
         **fields,
     }
     created = admin.post("/api/v1/experiments", json=experiment)
@@ -82,6 +83,21 @@ def open_shop(
     key = service.key("client", environment, payload=payload, secure_attributes=secure_attributes)
     time.sleep(1.0)  # until every worker has seen both
     return Shop(service.url, admin, key)
+
+
+def open_layered_shop(service: Service, admin: httpx.Client, environment: str) -> Shop:
+    """The experiment has a part of a layer, and a holdout keeps units out of all of the layer."""
+    admin.post("/api/v1/metrics", json={"key": "buys", "kind": "conversion", "event": "buy"})
+    admin.post("/api/v1/metrics", json={"key": "spent", "kind": "sum", "event": "buy"})
+    holdout = {"key": "quiet", "size": 0.2, "layer": "page", "metrics": METRICS}
+    for path, document in (
+        ("layers", {"key": "page"}),
+        ("holdouts", holdout),
+        ("experiments/quiet/start", {}),
+    ):
+        answer = admin.post(f"/api/v1/{path}", json=document)
+        assert answer.is_success, answer.text
+    return open_shop(service, admin, environment, layer={"key": "page", "size": 0.8})
 
 
 def unit(number: int) -> dict[str, Any]:
@@ -118,9 +134,25 @@ def check_report(shop: Shop, met: list[str | None]) -> None:
     for number, variant in enumerate(met):
         if variant is not None:
             bought[variant].append(purchases(number)[variant])
-    report = shop.report()
+    check_numbers(shop.report(), bought)
+
+
+def check_holdout(shop: Shop, met: list[str | None]) -> None:
+    """The holdout's report has all units that asked, and what they bought in the experiment."""
+    bought: dict[str, list[list[float]]] = {"held_out": [], "open": []}
+    for number, variant in enumerate(met):
+        arm = shop.assigned(unit(number), "quiet")
+        assert arm is not None
+        assert arm == "open" or variant is None
+        bought[arm].append(purchases(number)[variant] if variant else [])
+    assert all(bought.values())
+    check_numbers(shop.report("quiet"), bought)
+
+
+def check_numbers(report: dict[str, Any], bought: dict[str, list[list[float]]]) -> None:
     assert report["units"] == {variant: len(units) for variant, units in bought.items()}
     assert report["crossovers"] == 0
+    assert report["health"]["srm"]["flagged"] is False
     assert report["health"]["excluded_exposures"] == {}
     assert report["health"]["hash_disagreement"]["units"] == 0
     assert report["health"]["rejected_events"] == 0

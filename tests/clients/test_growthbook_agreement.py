@@ -139,13 +139,15 @@ def test_openfeature_agrees(bazaar: Bazaar, by_python: dict[str, list[Given]]):
 
     def variant(feature: str, given: Given) -> str:
         experiment = fillers.get(given[1]) or alone.get(feature)
+        if feature == "note" and given[0] is None:  # the SDKs name no rule where a gate is shut
+            return "prerequisite:banner"
         if experiment is None:
             return given[1] or "default"
         return variant_of(bazaar, experiment, given) or bazaar.controls[experiment]
 
     asked_for = [key for key in by_python if not key.startswith("$")]
     for number, answer in enumerate(asyncio.run(asked(bazaar, requests))):
-        found = {one["key"]: (one["value"], one["variant"]) for one in answer["flags"]}
+        found = {one["key"]: (one.get("value"), one["variant"]) for one in answer["flags"]}
         expected = {
             key: (by_python[key][number][0], variant(key, by_python[key][number]))
             for key in asked_for

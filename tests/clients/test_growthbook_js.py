@@ -13,7 +13,10 @@ import pytest
 from tests.clients.growthbook_shop import (
     ARMS,
     SCRIPTS,
+    Shop,
+    check_holdout,
     check_report,
+    open_layered_shop,
     open_shop,
     purchases,
     run_node,
@@ -31,11 +34,25 @@ def test_the_sdk_alone_assigns_exposes_and_converts(
     service: Service, admin: httpx.Client, environment: str, node: Path, scripts: Path
 ):
     shop = open_shop(service, admin, environment)
+    check_report(shop, sell(shop, node, scripts))
+
+
+def test_the_sdk_alone_keeps_to_layers_and_holdouts(
+    service: Service, admin: httpx.Client, environment: str, node: Path, scripts: Path
+):
+    shop = open_layered_shop(service, admin, environment)
+    met = sell(shop, node, scripts)
+    check_report(shop, met)
+    check_holdout(shop, met)
+
+
+def sell(shop: Shop, node: Path, scripts: Path) -> list[str | None]:
+    """What each unit met while the SDK showed it around and sold."""
     units = [{"attributes": unit(n), "purchases": purchases(n)} for n in range(600)]
     request = {"host": shop.url, "clientKey": shop.key, "feature": "hero", "units": units}
-    met = run_node(node, scripts / "sell.mjs", request)
+    met: list[str | None] = run_node(node, scripts / "sell.mjs", request)
     assert {arm["key"] for arm in ARMS} | {None} == set(met)
-    check_report(shop, met)
+    return met
 
 
 def test_remote_evaluation_agrees_and_exposes(

@@ -13,7 +13,16 @@ from growthbook import GrowthBook
 from growthbook.growthbook import feature_repo
 from growthbook.plugins import growthbook_tracking_plugin
 
-from tests.clients.growthbook_shop import ARMS, Shop, check_report, open_shop, purchases, unit
+from tests.clients.growthbook_shop import (
+    ARMS,
+    Shop,
+    check_holdout,
+    check_report,
+    open_layered_shop,
+    open_shop,
+    purchases,
+    unit,
+)
 from tests.conftest import Service
 
 MakeVisitor = Callable[..., GrowthBook]
@@ -58,6 +67,20 @@ def test_the_sdk_alone_assigns_exposes_and_converts(
     service: Service, admin: httpx.Client, environment: str, visitor: MakeVisitor
 ):
     shop = open_shop(service, admin, environment)
+    check_report(shop, sell(shop, visitor))
+
+
+def test_the_sdk_alone_keeps_to_layers_and_holdouts(
+    service: Service, admin: httpx.Client, environment: str, visitor: MakeVisitor
+):
+    shop = open_layered_shop(service, admin, environment)
+    met = sell(shop, visitor)
+    check_report(shop, met)
+    check_holdout(shop, met)
+
+
+def sell(shop: Shop, visitor: MakeVisitor) -> list[str | None]:
+    """What each unit met while the SDK showed it around and sold."""
     before = set(threading.enumerate())
     met: list[str | None] = []
     for number in range(200):
@@ -70,7 +93,7 @@ def test_the_sdk_alone_assigns_exposes_and_converts(
         sdk.destroy()
     wait_for_others(before)
     assert {arm["key"] for arm in ARMS} | {None} == set(met)
-    check_report(shop, met)
+    return met
 
 
 def test_remote_evaluation_agrees_and_exposes(

@@ -121,6 +121,10 @@ def test_a_variant_is_kept_until_the_units_are_randomised_anew(
         [track] = remote["features"]["hero"]["rules"][0]["tracks"]
         assert (track["result"]["key"], track["result"]["stickyBucketUsed"]) == (variant, True)
     shop.post("experiments/hero/rerandomise", {})
+    anew = shop.both(units(IDS, "FR"))
+    assert set(anew) == {(arm["key"], False) for arm in ARMS}
+    assert variants(anew) != variants(first)
+    shop.post("experiments/hero/rerandomise", {"block_earlier": True})
     # Who met a variant before may not enter again; the others may, and stick anew.
     assert set(shop.by_service(units(IDS, "FR"))) == {(None, True)}
     assert set(variants(shop.by_sdk(units(IDS, "FR")))) == {None}

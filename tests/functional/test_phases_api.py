@@ -82,6 +82,7 @@ def test_each_phase_is_counted_by_itself(admin: httpx.Client):
         ({"weights": {"grey": 0.5}}, "WEIGHTS_SUM"),
         ({"weights": {"blue": 1.0}}, "VARIANT_UNKNOWN"),
         ({"traffic": 2}, "VALIDATION_FAILED"),
+        ({"block_earlier": True}, "NOT_STICKY"),
     ],
 )
 def test_a_randomisation_that_cannot_be(admin: httpx.Client, body: dict[str, Any], code: str):

@@ -4,6 +4,7 @@
 import { GrowthBookClient } from "@growthbook/growthbook";
 import { growthbookTrackingPlugin } from "@growthbook/growthbook/plugins";
 import { json } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
 
 const { host, clientKey, feature, units } = await json(process.stdin);
 const client = new GrowthBookClient({
@@ -22,7 +23,7 @@ for (const [number, { attributes, purchases }] of units.entries()) {
   met.push(key);
   for (const value of purchases[key] ?? []) visitor.logEvent("buy", { value });
   // The plugin posts all that gathered in a tenth of a second as one batch.
-  if (number % 100 === 99) await visitor.logEvent("pause");
+  if (number % 100 === 99) await setTimeout(150);
 }
 process.stdout.write(JSON.stringify(met));
 client.destroy();

@@ -7,8 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from experiments.definitions.experiment import ASSIGNMENTS, BASES, CORRECTIONS
+from experiments.definitions.experiment import ASSIGNMENTS
 from experiments.definitions.metric import DIRECTIONS, KINDS
+from experiments.definitions.plan import BASES, CORRECTIONS
 from experiments.definitions.time import format_instant
 from experiments.registry import Wanted
 

@@ -7,12 +7,16 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from api.assignments import assignment_document
+from api.console.explain_page import Asked, ExplainPage, explain_page
+from api.console.words import words_in
 from experiments.assignment.answers import assign
-from experiments.assignment.explain import DECIDED, OUTCOMES, STEPS, STOPPED, explain
+from experiments.assignment.explain import explain
+from experiments.assignment.explanation import DECIDED, OUTCOMES, STEPS, STOPPED, Explanation
 from experiments.assignment.picture import EnvironmentPicture, picture_of
 from experiments.assignment.simulate import Subject, simulate
 from experiments.assignment.sticky import StickyDocument
-from experiments.definitions.experiment import experiment_from_document
+from experiments.definitions.experiment import Experiment, experiment_from_document
 from experiments.definitions.feature import feature_from_document
 from experiments.definitions.holdout import holdout_experiment
 from experiments.definitions.lifecycle import DRAFT, Standing, Terms, move
@@ -190,6 +194,16 @@ def test_an_explanation_ends_where_the_assignment_does(
         assert places == sorted(places)
         assert all(one.outcome in OUTCOMES and one.detail for one in found.steps)
         assert all(one.outcome not in {STOPPED, DECIDED} for one in found.steps[:-1])
+        shown = page_of(picture.experiments[key].compiled.experiment, unit, found)
+        assert [len(one.figures) for one in shown.steps] == [
+            sum(value is not None for value in one.figures.values()) for one in found.steps
+        ]
+
+
+def page_of(experiment: Experiment, unit: str, found: Explanation) -> ExplainPage:
+    """The page, for which every figure needs a name in the reader's language."""
+    answer = found, assignment_document(found.assignment), False
+    return explain_page(experiment, Asked(unit, ""), lambda *_: answer, words_in("zh"))
 
 
 @given(pictures(), st.sampled_from([{}, {"country": "FR"}]))

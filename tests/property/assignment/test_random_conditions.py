@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,6 +82,46 @@ def test_attributes_deeper_than_any_document():
         deep = [deep]
     for condition in ({"a": "a"}, {"a": 1}, {"a": [["a"]]}, {"a": {"$gt": 1}}, {"a": deep}):
         assert read_condition(condition)({"a": deep}) in {True, False}
+
+
+def test_a_condition_deeper_than_any_is_refused():
+    for name in ("$not", "$and", "$or", "$nor", "$elemMatch"):
+        listed = name in {"$and", "$or", "$nor"}
+        deep: Any = {"$eq": 1} if name == "$elemMatch" else {"a": 1}
+        for _ in range(5_000):
+            deep = {name: [deep] if listed else deep}
+        condition = {"a": deep} if name == "$elemMatch" else deep
+        assert read_condition(condition)({"a": 1}) in {True, False}
+        with pytest.raises(Invalid):
+            compile_condition(condition, "audience")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("(a+)+$", "a" * 200 + "b", False),
+        ("(a|aa)+$", "a" * 200 + "b", False),
+        ("(x+x+)+y", "x" * 200, False),
+        ("^(([a-z])+.)+[A-Z]([a-z])+$", "a" * 200, False),
+        (r"(\w+\s?)*$", "aaaa " * 200 + "!", True),
+        ("(?:a?){50}a{50}", "a" * 50, True),
+    ],
+)
+def test_no_pattern_takes_for_ever(pattern: str, text: str, *, expected: bool):
+    """Each of them takes longer than anybody lives where the pattern is tried by going back."""
+    assert compile_condition({"a": {"$regex": pattern}}, "audience")({"a": text}) is expected
+
+
+@pytest.mark.parametrize("name", ["$eq", "$gt", "$lte", "$vgt", "$in", "$size", "$regex"])
+@pytest.mark.parametrize(
+    "huge",
+    [10**5_000, -(10**400), "9" * 10_000, float("inf")],
+    ids=["positive", "negative", "text", "infinite"],
+)
+def test_no_number_is_too_large(name: str, huge: Any):
+    expected = [huge] if name == "$in" else huge
+    for value in (huge, 1, "1", None):
+        assert read_condition({"a": {name: expected}})({"a": value}) in {True, False}
 
 
 rules = st.fixed_dictionaries(

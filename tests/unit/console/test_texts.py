@@ -13,9 +13,10 @@ from werkzeug.datastructures import LanguageAccept
 from api.console import decision_card
 from api.console.words import LANGUAGES, Words, choose_language
 from experiments.analysis import comparisons, decision
-from experiments.definitions.experiment import CORRECTIONS
+from experiments.assignment.explanation import OUTCOMES, STEPS
 from experiments.definitions.lifecycle import DRY_RUN, HOLDBACK, MAIN, STATUSES
 from experiments.definitions.metric import DIRECTIONS, KINDS
+from experiments.definitions.plan import CORRECTIONS
 from experiments.schedule.notices import CODES
 from stats import Reason
 from tests.unit.console.documents import STATES
@@ -39,6 +40,9 @@ FAMILIES = (
         "entry.",
         "error.",
         "evidence.",
+        "explain.figure.",
+        "explain.outcome.",
+        "explain.step.",
         "fact.",
         "health.",
         "kind.",
@@ -136,6 +140,8 @@ def test_every_code_of_the_domain_has_a_word(language: str) -> None:
     keys = [f"status.{status}" for status in STATUSES]
     keys += [f"phase.{kind}" for kind in (MAIN, DRY_RUN, HOLDBACK)]
     keys += [f"kind.{kind}" for kind in KINDS]
+    keys += [f"explain.step.{step}" for step in STEPS]
+    keys += [f"explain.outcome.{outcome}" for outcome in OUTCOMES]
     keys += [f"direction.{direction}" for direction in DIRECTIONS]
     keys += [f"correction.{correction}" for correction in CORRECTIONS]
     keys += [f"why.{str(reason).lower()}" for reason in reasons]
