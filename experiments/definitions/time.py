@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
@@ -19,6 +20,8 @@ _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def now() -> Instant:
@@ -29,8 +32,15 @@ def parse_instant(text: str) -> Instant:
     """Read an RFC 3339 timestamp; ValueError where it is none or carries no offset."""
     if not _RFC_3339.fullmatch(text):
         raise ValueError("send a time with its offset, such as 2026-01-31T09:30:00Z")
-    elapsed = datetime.fromisoformat(text.upper()) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (elapsed.days * 86_400 + elapsed.seconds) * SECOND + elapsed.microseconds
+    return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MICROSECOND
+
+
+def parse_instants(texts: Sequence[str]) -> list[Instant]:
+    """Read many; ValueError where any of them is none."""
+    if not all(map(_RFC_3339.fullmatch, texts)):
+        raise ValueError("send times with their offsets, such as 2026-01-31T09:30:00Z")
+    times = map(datetime.fromisoformat, map(str.upper, texts))
+    return [(moment - _EPOCH) // _MICROSECOND for moment in times]
 
 
 def format_instant(instant: Instant) -> str:

@@ -1,7 +1,9 @@
 """Many rows in one statement, in the way that is fast on each engine.
 
-SQLite takes them by the driver's executemany (its JSON functions would round floats); PostgreSQL
-as one JSON text that it unfolds itself, one round trip for any number of rows.
+SQLite takes them as parameters (its JSON functions would round floats), a hundred rows in one
+statement: the driver lets go of the interpreter's lock for each step of a statement, and with
+other threads at work each row would wait to get it back. PostgreSQL takes them as one JSON text
+that it unfolds itself, one round trip for any number of rows.
 """
 
 from __future__ import annotations
@@ -9,12 +11,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 
 Row = tuple[Any, ...]
+_TOGETHER = 100  # rows of a statement; SQLite takes 32,766 parameters, a row has at most 16
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -27,10 +32,21 @@ def insert(connection: Connection, table: sa.Table, rows: Sequence[Row], on_conf
     if not rows:
         return 0
     width = len(table.primary_key)
-    ordered = sorted(rows, key=lambda row: row[:width])
-    statement = _insert_statement(table, on_conflict, connection.dialect)
-    parameters = ordered if _is_sqlite(connection.dialect) else (_to_json(ordered),)
-    return connection.exec_driver_sql(statement, parameters).rowcount
+    ordered = sorted(rows, key=itemgetter(*range(width)))
+    dialect = connection.dialect
+    if not _is_sqlite(dialect):
+        statement = _insert_statement(table, on_conflict, dialect)
+        return connection.exec_driver_sql(statement, (_to_json(ordered),)).rowcount
+    whole = len(ordered) - len(ordered) % _TOGETHER
+    many = _insert_statement(table, on_conflict, dialect, _TOGETHER)
+    changed = 0
+    for start in range(0, whole, _TOGETHER):
+        values = tuple(chain.from_iterable(ordered[start : start + _TOGETHER]))
+        changed += connection.exec_driver_sql(many, values).rowcount
+    if rest := ordered[whole:]:
+        statement = _insert_statement(table, on_conflict, dialect)
+        changed += connection.exec_driver_sql(statement, rest).rowcount
+    return changed
 
 
 def find(
@@ -64,12 +80,13 @@ def _is_sqlite(dialect: Dialect) -> bool:
 
 
 @cache
-def _insert_statement(table: sa.Table, on_conflict: str, dialect: Dialect) -> str:
+def _insert_statement(table: sa.Table, on_conflict: str, dialect: Dialect, rows: int = 1) -> str:
     names = [column.name for column in table.columns]
     target = f"INSERT INTO {table.name} ({', '.join(names)})"
     conflict = f"ON CONFLICT ({', '.join(primary_key(table))}) {on_conflict}"
     if _is_sqlite(dialect):
-        return f"{target} VALUES ({', '.join('?' * len(names))}) {conflict}"
+        places = f"({', '.join('?' * len(names))})"
+        return f"{target} VALUES {', '.join([places] * rows)} {conflict}"
     values = (
         f"(item->>{place})::{column.type.compile(dialect)}"
         for place, column in enumerate(table.columns)

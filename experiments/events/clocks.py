@@ -10,6 +10,7 @@ the whole difference is applied; what then remains wrong is the travel time.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from experiments.definitions.time import DAY, SECOND, Instant
 from experiments.events.records import Clock
@@ -18,8 +19,7 @@ SKEW_TOLERANCE = 5 * SECOND
 FUTURE_TOLERANCE = DAY
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """`at` counts, by `clock`; `client_at` is what the client said, uncorrected."""
 
     at: Instant
@@ -48,6 +48,10 @@ class BatchClock:
         if client_at is None:
             return Moment(self.received_at, "server", None, clamped=False)
         at = client_at + self.skew
-        if at < 0 or at > self.received_at + FUTURE_TOLERANCE:
+        if not self.is_possible(at):
             return Moment(self.received_at, "server", client_at, clamped=True)
         return Moment(at, "client", client_at, clamped=False)
+
+    def is_possible(self, at: Instant) -> bool:
+        """Whether an event can have happened then, by a clock that was set right."""
+        return 0 <= at <= self.received_at + FUTURE_TOLERANCE

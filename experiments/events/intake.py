@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from experiments.assignment.evaluate import compile_experiment
@@ -13,6 +13,7 @@ from experiments.definitions.errors import Problem
 from experiments.definitions.time import Instant
 from experiments.events.clocks import BatchClock, Moment
 from experiments.events.dead_letters import dead_letter
+from experiments.events.plain import read_exposures, settle_outcomes
 from experiments.events.reading import ExposureItem, Item, OutcomeItem, read_item
 from experiments.events.records import DeadLetter, OutcomeRecord, Record, Status, Verdict
 from experiments.events.settling import is_running, settle_exposure, settle_outcome
@@ -91,21 +92,14 @@ class Intake:
     ) -> list[Record]:
         """Judge the items of a batch: what is to be stored of each, in their order."""
         clock = BatchClock(received_at, sent_at)
-        read = [_placed(raw, clock) for raw in items]
-        live = self._live(environment, read)
-        records: list[Record] = []
-        for raw, (item, moment) in zip(items, read, strict=True):
-            settled = _settle(environment, item, moment, live, received_at)
-            if isinstance(settled, Problem):
-                settled = dead_letter(
-                    environment,
-                    raw,
-                    settled,
-                    key_selector=key_selector,
-                    received_at=received_at,
-                )
-            records.append(settled)
-        return records
+        plain = settle_outcomes(environment, items, clock)
+        others = self._settle_each(
+            environment,
+            key_selector,
+            [raw for raw, record in zip(items, plain, strict=True) if record is None],
+            clock,
+        )
+        return [next(others) if record is None else record for record in plain]
 
     def close(self) -> None:
         """Commit what waits in this process and take no more."""
@@ -119,6 +113,27 @@ class Intake:
         return self._writers.get(pid) or self._writers.setdefault(
             pid, Writer(self._database, queue_items=self._queue_items)
         )
+
+    def _settle_each(
+        self, environment: str, key_selector: str, items: list[Any], clock: BatchClock
+    ) -> Iterator[Record]:
+        read = [
+            _placed(read_item(raw) if plain is None else plain, clock)
+            for raw, plain in zip(items, read_exposures(items), strict=True)
+        ]
+        live = self._live(environment, read)
+        received_at = clock.received_at
+        for raw, (item, moment) in zip(items, read, strict=True):
+            settled = _settle(environment, item, moment, live, received_at)
+            if isinstance(settled, Problem):
+                settled = dead_letter(
+                    environment,
+                    raw,
+                    settled,
+                    key_selector=key_selector,
+                    received_at=received_at,
+                )
+            yield settled
 
     def _live(
         self, environment: str, read: list[tuple[Item | Problem, Moment]]
@@ -148,8 +163,7 @@ class Intake:
         return live
 
 
-def _placed(raw: Any, clock: BatchClock) -> tuple[Item | Problem, Moment]:
-    item = read_item(raw)
+def _placed(item: Item | Problem, clock: BatchClock) -> tuple[Item | Problem, Moment]:
     return item, clock.place(None if isinstance(item, Problem) else item.client_at)
 
 

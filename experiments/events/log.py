@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from operator import attrgetter
-from typing import Any
+from operator import attrgetter, itemgetter
 
 from sqlalchemy.engine import Connection
 
@@ -44,13 +43,15 @@ WHERE {_COUNTS_AT_LAST} OR (
 LEAST_TIME = """DO UPDATE SET first_at = excluded.first_at, change_seq = excluded.change_seq
 WHERE excluded.first_at < links.first_at"""
 
-_values_of = {
-    table: attrgetter(*(c.name for c in table.c if c.name not in {"created_seq", "change_seq"}))
-    for table in (tables.exposures, tables.outcomes, tables.links, tables.dead_letters)
-}
-_exposure_key = attrgetter(*primary_key(tables.exposures))
-_outcome_key = attrgetter(*primary_key(tables.outcomes))
-_link_key = attrgetter(*primary_key(tables.links))
+# The columns that a record fills; those that number the transaction come last.
+_EXPOSURE, _OUTCOME, _LINK = (
+    len(table.columns) - sequence
+    for table, sequence in ((tables.exposures, 2), (tables.outcomes, 1), (tables.links, 1))
+)
+_OUTCOME_KEY = len(tables.outcomes.primary_key)
+_letter_values = attrgetter(*(column.name for column in tables.dead_letters.columns))
+_exposure_key = itemgetter(*range(len(tables.exposures.primary_key)))
+_link_key = itemgetter(*range(len(tables.links.primary_key)))
 _letter_key = attrgetter(*primary_key(tables.dead_letters))
 
 
@@ -77,8 +78,8 @@ def write(connection: Connection, records: Sequence[Record]) -> tuple[list[Statu
         changed += _write_exposures(connection, exposures, seq, statuses)
         changed += _write_outcomes(connection, outcomes, seq, statuses)
         met = chain(
-            (one.links for _, one in exposures),
-            (one.links for n, one in outcomes if statuses[n] == "stored"),
+            (one.links for _, one in exposures if one.links),
+            (one.links for n, one in outcomes if one.links and statuses[n] == "stored"),
         )
         changed += _write_links(connection, chain.from_iterable(met), seq)
     changed += _write_letters(connection, [one for one in records if isinstance(one, DeadLetter)])
@@ -100,7 +101,7 @@ def _write_exposures(
     for key, (counts, first_at) in archived.items():
         if _rank(best[key]) >= (not counts, first_at):
             del best[key]
-    rows = [_row(tables.exposures, exposure, seq, seq) for exposure in best.values()]
+    rows = [(*exposure[:_EXPOSURE], seq, seq) for exposure in best.values()]
     changed = insert(connection, tables.exposures, rows, KEEP_FIRST)
     if changed:
         created = find(connection, tables.exposures, list(best), ("created_seq",))
@@ -125,32 +126,45 @@ def _write_outcomes(
 ) -> int:
     first: dict[Row, tuple[int, OutcomeRecord]] = {}
     for n, outcome in outcomes:
-        first.setdefault(_outcome_key(outcome), (n, outcome))
+        first.setdefault(outcome[:_OUTCOME_KEY], (n, outcome))
     archived = find(connection, tables.archived_outcomes, list(first), ("digest",))
-    new = {key: outcome for key, (_, outcome) in first.items() if key not in archived}
-    rows = [_row(tables.outcomes, outcome, seq) for outcome in new.values()]
+    rows = [(*one[:_OUTCOME], seq) for key, (_, one) in first.items() if key not in archived]
     changed = insert(connection, tables.outcomes, rows, NOTHING)
-    held: dict[Row, Row] = {key: (digest, _ARCHIVED) for key, (digest,) in archived.items()}
-    if changed == len(new):
-        held |= {key: (outcome.digest, seq) for key, outcome in new.items()}
+    if changed == len(outcomes):  # all of them are new
+        for n, _ in outcomes:
+            statuses[n] = "stored"
     else:
-        held |= find(connection, tables.outcomes, list(new), ("digest", "change_seq"))
-        if len(held) < len(first):  # deleted between the two statements
-            raise Unavailable("STORE_BUSY", "the event log is being changed; send it again")
-    further = []
+        held = {key: (digest, _ARCHIVED) for key, (digest,) in archived.items()}
+        _tell_apart(connection, outcomes, first, held, seq, statuses)
+    further = [
+        (*outcome[:_OUTCOME_KEY], *one, seq)
+        for n, outcome in outcomes
+        if outcome.further_ids and statuses[n] == "stored"
+        for one in outcome.further_ids
+    ]
+    insert(connection, tables.outcome_ids, further, NOTHING)
+    return changed
+
+
+def _tell_apart(
+    connection: Connection,
+    outcomes: list[tuple[int, OutcomeRecord]],
+    first: dict[Row, tuple[int, OutcomeRecord]],
+    archived: dict[Row, Row],
+    seq: int,
+    statuses: list[Status],
+) -> None:
+    hot = [key for key in first if key not in archived]
+    held = archived | find(connection, tables.outcomes, hot, ("digest", "change_seq"))
+    if len(held) < len(first):  # deleted between the two statements
+        raise Unavailable("STORE_BUSY", "the event log is being changed; send it again")
     for n, outcome in outcomes:
-        key = _outcome_key(outcome)
+        key = outcome[:_OUTCOME_KEY]
         digest, written = held[key]
         if n == first[key][0] and written == seq:
             statuses[n] = "stored"
-            further += [
-                (*key, one.unit_type, one.unit_id, one.unit_hash, seq)
-                for one in outcome.further_ids
-            ]
         else:
             statuses[n] = "duplicate" if outcome.digest == digest else "conflict"
-    insert(connection, tables.outcome_ids, further, NOTHING)
-    return changed
 
 
 def _write_links(connection: Connection, links: Iterable[LinkRecord], seq: int) -> int:
@@ -159,15 +173,11 @@ def _write_links(connection: Connection, links: Iterable[LinkRecord], seq: int) 
         held = earliest.setdefault(_link_key(link), link)
         if link.first_at < held.first_at:
             earliest[_link_key(link)] = link
-    rows = [_row(tables.links, link, seq) for link in earliest.values()]
+    rows = [(*link[:_LINK], seq) for link in earliest.values()]
     return insert(connection, tables.links, rows, LEAST_TIME)
 
 
 def _write_letters(connection: Connection, letters: list[DeadLetter]) -> int:
     distinct = {_letter_key(letter): letter for letter in letters}
-    rows = [_row(tables.dead_letters, letter) for letter in distinct.values()]
+    rows = [_letter_values(letter) for letter in distinct.values()]
     return insert(connection, tables.dead_letters, rows, NOTHING)
-
-
-def _row(table: Any, record: Any, *sequence: int) -> Row:
-    return (*_values_of[table](record), *sequence)

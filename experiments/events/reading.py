@@ -10,8 +10,7 @@ Nothing is guessed: no number is read from a text, no text from a number, null i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from experiments.definitions.errors import Problem
 from experiments.definitions.keys import is_key
@@ -37,8 +36,7 @@ _FIELDS = {
 _KNOWN = {kind: frozenset(fields) for kind, fields in _FIELDS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class ExposureItem:
+class ExposureItem(NamedTuple):
     """`ids` are in the order of their types; `attributes` is compact JSON."""
 
     event_id: str | None
@@ -52,8 +50,7 @@ class ExposureItem:
     overridden: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeItem:
+class OutcomeItem(NamedTuple):
     """`digest` is that of the whole raw item; `properties` is compact JSON."""
 
     event_id: str | None
@@ -124,7 +121,7 @@ def _read(raw: Any) -> Item:
 
 def _checked_text(raw: dict[str, Any]) -> str:
     """The canonical text of an item whose depth, numbers, texts and size are in bounds."""
-    if _deeper_than(raw, MAX_DEPTH):
+    if is_deeper(raw, MAX_DEPTH):
         _refuse("", "ITEM_TOO_DEEP", f"an event is at most {MAX_DEPTH} levels deep; flatten it")
     try:
         text = canonical_text(raw)
@@ -146,11 +143,12 @@ def _checked_text(raw: dict[str, Any]) -> str:
     return text
 
 
-def _deeper_than(value: Any, levels: int) -> bool:
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether an object or a list nests more levels than these, its own counted."""
     if isinstance(value, dict):
         value = value.values()
     return levels == 0 or any(
-        _deeper_than(child, levels - 1) for child in value if isinstance(child, dict | list)
+        is_deeper(child, levels - 1) for child in value if isinstance(child, dict | list)
     )
 
 

@@ -1,19 +1,20 @@
 """What the log holds and answers: frozen records, named like the columns of their tables.
 
-Instants are microseconds UTC. JSON is carried as compact text, ready to be stored.
+Instants are microseconds UTC. JSON is carried as compact text, ready to be stored. What there is
+one of for every event is a named tuple, which is made several times as fast as a data class; the
+fields of a record that are columns come first, in the table's order, so that they are its row.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Status = Literal["stored", "duplicate", "conflict", "rejected"]
 Clock = Literal["client", "server"]
 
 
-@dataclass(frozen=True, slots=True)
-class UnitId:
+class UnitId(NamedTuple):
     """One id of a unit, with its hash."""
 
     unit_type: str
@@ -21,8 +22,7 @@ class UnitId:
     unit_hash: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinkRecord:
+class LinkRecord(NamedTuple):
     """Two ids that one event named together; each pair is written in both directions."""
 
     environment: str
@@ -35,8 +35,7 @@ class LinkRecord:
     first_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class ExposureRecord:
+class ExposureRecord(NamedTuple):
     """A unit met a variant. `mark` says why it does not count, None where it does.
 
     `agrees` says whether our hash gives this variant, None where it was not asked.
@@ -59,8 +58,7 @@ class ExposureRecord:
     links: tuple[LinkRecord, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeRecord:
+class OutcomeRecord(NamedTuple):
     """A unit did something. `further_ids` are the ids beside the primary one.
 
     `clamped`: the client's time was impossible and the server's stands for it. `digest` is that
@@ -106,11 +104,10 @@ class DeadLetter:
 Record = ExposureRecord | OutcomeRecord | DeadLetter
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of the item at `index`; `code` and `detail` say why it was not taken."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # it hides the method of tuples
     event_id: str | None
     status: Status
     code: str | None = None

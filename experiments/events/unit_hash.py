@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+from collections.abc import Sequence
 
 
 def unit_hash(unit_type: str, unit_id: str) -> int:
     """Signed blake2b of type and id; the length in front keeps ("ab", "c") from ("a", "bc")."""
+    return unit_hashes(unit_type, (unit_id,))[0]
+
+
+def unit_hashes(unit_type: str, unit_ids: Sequence[str]) -> tuple[int, ...]:
+    """The hashes of many ids of one type."""
     kind = unit_type.encode()
-    message = len(kind).to_bytes(4, "big") + kind + unit_id.encode()
-    digest = hashlib.blake2b(message, digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+    start = len(kind).to_bytes(4, "big") + kind
+    blake2b = hashlib.blake2b
+    digests = [blake2b(start + one, digest_size=8).digest() for one in map(str.encode, unit_ids)]
+    return struct.unpack(f">{len(digests)}q", b"".join(digests))
