@@ -54,8 +54,6 @@ class Settings:
                 f"EVENHAND_RETENTION_DAYS is {retention_days}; events are let go from the archive,"
                 f" which they reach after {hot_days} days (EVENHAND_HOT_DAYS): keep at least these",
             )
-        # A store on a server may have services on many machines, of which each must see the files.
-        one_machine = database_url.startswith("sqlite")
         return cls(
             database_url=database_url,
             data_dir=data_dir,
@@ -67,9 +65,7 @@ class Settings:
             scheduler=_switch(env, "EVENHAND_SCHEDULER", default=True),
             scheduler_interval=_number(env, "EVENHAND_SCHEDULER_INTERVAL", _SCHEDULER_INTERVAL),
             archive_dir=None if archive_dir is None else Path(archive_dir).absolute(),
-            compaction=_switch(
-                env, "EVENHAND_COMPACTION", default=one_machine or archive_dir is not None
-            ),
+            compaction=_switch(env, "EVENHAND_COMPACTION", default=archive_dir is not None),
             hot_days=hot_days,
             retention_days=retention_days,
         )

@@ -112,6 +112,10 @@ def test_the_commands(start_service, engine: str, request: pytest.FixtureRequest
     assert anew["watermark"] > before.json()["watermark"]
     assert anew["units"] == before.json()["units"]
     archive = Path(service.env["EVENHAND_DATA_DIR"]) / "archive"
+    export = [sys.executable, "-m", "experiments.cli", "export", "--output", str(archive / "out")]
+    refused = subprocess.run(export, env=service.env, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "EXPORT_LACKS_ARCHIVE" in refused.stderr
     next(archive.rglob("outcomes/**/*.parquet")).unlink()
     found = verify(service.env)
     assert found.returncode == 1
@@ -134,7 +138,9 @@ def test_the_service_archives_by_itself(start_service, new_sqlite: Callable[[], 
     admin.post("/api/v1/events", json={"events": events()})
     make_old(url)
     first.stop()
-    second = start_service(url, workers=2, EVENHAND_SCHEDULER_INTERVAL="0.5")
+    second = start_service(
+        url, workers=2, EVENHAND_SCHEDULER_INTERVAL="0.5", EVENHAND_COMPACTION="on"
+    )
     end = time.monotonic() + 60
     while hot(url):
         assert time.monotonic() < end, second.log.read_text()

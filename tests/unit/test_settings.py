@@ -16,7 +16,8 @@ def test_the_scheduler_is_on_unless_it_is_switched_off():
 
 def test_days_are_archived_where_all_services_surely_see_the_files():
     server = {"EVENHAND_DATABASE_URL": "postgresql://host/name"}
-    assert Settings.from_env({}).compaction
+    assert not Settings.from_env({}).compaction
+    assert Settings.from_env({"EVENHAND_COMPACTION": "on"}).compaction
     assert not Settings.from_env(server).compaction
     assert Settings.from_env({**server, "EVENHAND_ARCHIVE_DIR": "/shared"}).compaction
     assert not Settings.from_env({"EVENHAND_COMPACTION": "off"}).compaction

@@ -23,6 +23,7 @@ from experiments.cli.opened import open_database
 from experiments.cli.progress import progress
 from experiments.definitions.errors import Conflict, Unavailable
 from experiments.definitions.time import Instant, format_instant, now, parse_instant
+from experiments.events.archive.manifest import LIVE, list_files
 from experiments.events.scan import SCAN_TABLES, Extent, ScanTable, count, scan
 from experiments.settings import VERSION
 from experiments.store.database import Connection
@@ -101,6 +102,7 @@ def export(
         output.mkdir(parents=True, exist_ok=True)
         with opened.database.snapshot() as connection:
             at = now()
+            _refuse_archived(connection, tables)
             entries: list[TableEntry] = []
             files: list[FileEntry] = []
             for kind in kinds:
@@ -141,6 +143,18 @@ def export(
     for entry in entries:
         click.echo(f"{entry.name:26}{entry.rows:>14,}")
     click.echo(f"Wrote {output}; take it back with: evenhand import {output}")
+
+
+def _refuse_archived(connection: Connection, tables: list[ScanTable]) -> None:
+    """An export that lacks a part of the log without a word would be worse than none."""
+    named = {table.name for table in tables}
+    files = [one for one in list_files(connection, LIVE) if one.log_table in named]
+    if files:
+        raise Conflict(
+            "EXPORT_LACKS_ARCHIVE",
+            f"{len(files)} files of the archive hold a part of the log, which an export does not"
+            " read yet; take these Parquet files as they are, and export the rest with --only",
+        )
 
 
 def _write_definitions(
