@@ -217,7 +217,7 @@ def test_odd_lengths_are_answered_alike(sides: Sides, body: dict, stated: str):
         (b'{"unit_id":"a","colour":1}', 422),
         (b'{"unit_id":"a","experiments":[]}', 422),
         (b'{"unit_id":"a","experiments":["a b"]}', 422),
-        (b'{"unit_id":"a","experiments":["button\\n"]}', 404),
+        (b'{"unit_id":"a","experiments":["button\\n"]}', 422),
         (b'{"unit_id":"a","experiments":["no-such"]}', 404),
         (b'{"unit_id":"a","attributes":{"s":"' + b"x" * MAX_BODY + b'"}}',
          413),
