@@ -23,7 +23,7 @@ demo: $(VENV)/runtime
 
 test: check
 	@scripts/system-packages.sh chromium
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(TEST_OPTIONS)
 
 faults: $(VENV)/dev
 	EVENHAND_FAULTS=long $(BIN)/python -m pytest tests/faults $(TEST_OPTIONS)

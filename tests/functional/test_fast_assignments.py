@@ -10,6 +10,7 @@ import gzip
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -361,4 +362,5 @@ def test_both_sides_under_gunicorn(start_service: Callable, new_sqlite: Callable
     service.stop()
     lines = [line for line in (tmp_path / "access").read_text().splitlines() if ASSIGN in line]
     assert len(lines) == seen
-    assert lines[::2] == lines[1::2]
+    # A line is written after its answer is sent, so that two may change places.
+    assert all(count % 2 == 0 for count in Counter(lines).values()), lines

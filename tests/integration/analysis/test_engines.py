@@ -252,4 +252,4 @@ def test_postgresql_itself(postgres_log: Any, make_metric: MAKE, seed: int) -> N
             connection.execute(ibis.to_sql(table, dialect="postgres")).fetchall()
             for table in (moments(units, task), tally(exposures))
         )
-    assert_same(findings(task, arms, tallies, 0), expected)
+    assert_same(findings(task, arms, tallies, 0, {}), expected)
